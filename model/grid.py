@@ -1,0 +1,57 @@
+"""The lattice of voxel centres that an image is sampled on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from model.volume import Affine, Volume
+
+RAS_AXES = np.array([[0.0, 0.0, -1.0], [0.0, -1.0, 0.0], [1.0, 0.0, 0.0]])
+"""Columns: the world (LPS) directions of the axes of a network array: superior, anterior, right.
+
+This is the (z, y, x) array of an image reoriented to RAS, the order nnU-Net and LongiSeg train on.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Grid:
+    """Shape and affine (voxel index -> world mm, LPS) of a lattice."""
+
+    shape: tuple[int, int, int]
+    affine: Affine
+
+    @staticmethod
+    def of(volume: Volume) -> "Grid":
+        """The grid that a volume is sampled on."""
+        i, j, k = volume.array.shape
+        return Grid(shape=(i, j, k), affine=volume.affine)
+
+    def crop(self, box: tuple[slice, slice, slice]) -> "Grid":
+        """The grid of `array[box]`."""
+        start = np.array([s.start for s in box], np.float64)
+        affine = self.affine.copy()
+        affine[:3, 3] += affine[:3, :3] @ start
+        i, j, k = (int(s.stop - s.start) for s in box)
+        return Grid(shape=(i, j, k), affine=affine)
+
+
+def grid_around(points: Float[NDArray[Any], "n 3"], *, spacing_mm: float, margin_mm: float = 0.0) -> Grid:
+    """The smallest grid with isotropic spacing and `RAS_AXES` that contains all world points (mm, LPS)."""
+    along = points @ RAS_AXES
+    low = along.min(axis=0) - margin_mm
+    high = along.max(axis=0) + margin_mm
+    i, j, k = (int(n) for n in np.ceil((high - low) / spacing_mm) + 1)
+    affine = np.eye(4)
+    affine[:3, :3] = RAS_AXES * spacing_mm
+    affine[:3, 3] = RAS_AXES @ low
+    return Grid(shape=(i, j, k), affine=affine)
+
+
+def corners(grid: Grid) -> Float[NDArray[Any], "8 3"]:
+    """World points (mm, LPS) of the eight corner voxel centres."""
+    ends = [(0, n - 1) for n in grid.shape]
+    voxels = np.array(np.meshgrid(*ends, indexing="ij"), np.float64).reshape(3, 8).T
+    return voxels @ grid.affine[:3, :3].T + grid.affine[:3, 3]

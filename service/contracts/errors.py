@@ -1,0 +1,408 @@
+"""Every refusal and failure the product names, in one tree.
+
+MsDeltaError
+ |- BadInput                 the caller's data or request; the same input fails again
+ |   |- upload: TruncatedArchive ArchiveTooLarge UnsafeArchivePath EmptyStudy UploadTooLarge UnsupportedFile
+ |   |          MixedPatients IncompleteUpload
+ |   |- image:  NotAnImage NotThreeDimensional EmptyImage CorruptImage UnsupportedTransferSyntax
+ |   |          MissingSlice DuplicateSlice InconsistentOrientation InconsistentFrameOfReference
+ |   |          InconsistentImages ImageTooSmall
+ |   |- study:  MissingT1 MissingFlair AmbiguousSeries DifferentPatients
+ |   |- weights and settings: InvalidCheckpoint InvalidOption BackendUnavailable
+ |- RequestRefused           the request, not the data
+ |   |- InvalidRequest Unauthorized Forbidden NotFound StudyNotFound JobNotFound ArtifactNotFound
+ |   |  IdempotencyConflict StudyInUse IllegalTransition TooManyJobs RangeNotSatisfiable
+ |- ProcessingFailed         the work itself
+ |   |- RegistrationFailed BrainNotFound ResultInconsistent JobCancelled LeaseLost WorkerLost InternalError
+ |- DependencyUnavailable    broker, job store or blob store does not answer; try again
+
+A message says what was seen and what was expected, never who the patient is.
+"""
+
+from typing import ClassVar
+
+
+class MsDeltaError(Exception):
+    """A named error: `code` is stable, `status` is its HTTP status, `retryable` says if time may cure it."""
+
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadInput(MsDeltaError):
+    """The data cannot be used; the same data fails again."""
+
+    code = "bad_input"
+    title = "The data cannot be used"
+    status = 422
+
+
+class TruncatedArchive(BadInput):
+    """The zip file ends early or its checksums do not hold."""
+
+    code = "truncated_archive"
+    title = "The archive is damaged or incomplete"
+
+
+class ArchiveTooLarge(BadInput):
+    """The archive unpacks to more bytes or files than the limits allow."""
+
+    code = "archive_too_large"
+    title = "The archive unpacks to more than is allowed"
+    status = 413
+
+
+class UnsafeArchivePath(BadInput):
+    """An archive member would land outside its folder, or is a link."""
+
+    code = "unsafe_archive_path"
+    title = "The archive holds an unsafe path"
+
+
+class UploadTooLarge(BadInput):
+    """The upload is larger than the limit."""
+
+    code = "upload_too_large"
+    title = "The upload is too large"
+    status = 413
+
+
+class EmptyStudy(BadInput):
+    """No image file was found in the study."""
+
+    code = "empty_study"
+    title = "The study holds no images"
+
+
+class UnsupportedFile(BadInput):
+    """Files of a kind that cannot be read as DICOM or NIfTI."""
+
+    code = "unsupported_file"
+    title = "The file is neither DICOM nor NIfTI"
+
+
+class MixedPatients(BadInput):
+    """One study holds the images of more than one patient."""
+
+    code = "mixed_patients"
+    title = "The study holds more than one patient"
+
+
+class IncompleteUpload(BadInput):
+    """The request body ended before the upload was whole."""
+
+    code = "incomplete_upload"
+    title = "The upload ended early"
+    status = 400
+
+
+class NotAnImage(BadInput):
+    """The file says it is an image, but cannot be read as one."""
+
+    code = "not_an_image"
+    title = "The file is not a readable image"
+
+
+class NotThreeDimensional(BadInput):
+    """The image does not have exactly three dimensions."""
+
+    code = "not_three_dimensional"
+    title = "The image is not three-dimensional"
+
+
+class EmptyImage(BadInput):
+    """All voxels have the same value, or none is finite."""
+
+    code = "empty_image"
+    title = "The image is empty"
+
+
+class ImageTooSmall(BadInput):
+    """The image covers too little to be a brain scan."""
+
+    code = "image_too_small"
+    title = "The image is too small to be a brain scan"
+
+
+class CorruptImage(BadInput):
+    """Pixel data or geometry cannot be decoded."""
+
+    code = "corrupt_image"
+    title = "The image is damaged"
+
+
+class UnsupportedTransferSyntax(BadInput):
+    """No decoder for the compression of the pixel data."""
+
+    code = "unsupported_transfer_syntax"
+    title = "The compression of the images is not supported"
+
+
+class MissingSlice(BadInput):
+    """The slices do not follow each other at one spacing."""
+
+    code = "missing_slice"
+    title = "A slice is missing"
+
+
+class DuplicateSlice(BadInput):
+    """Two different slices lie at the same position."""
+
+    code = "duplicate_slice"
+    title = "A slice occurs twice"
+
+
+class InconsistentOrientation(BadInput):
+    """The slices of a series do not share one orientation."""
+
+    code = "inconsistent_orientation"
+    title = "The slices are not parallel"
+
+
+class InconsistentFrameOfReference(BadInput):
+    """The slices of a series do not share one frame of reference."""
+
+    code = "inconsistent_frame_of_reference"
+    title = "The slices lie in different frames of reference"
+
+
+class InconsistentImages(BadInput):
+    """The slices of a series differ in size, pixel spacing or pixel format."""
+
+    code = "inconsistent_images"
+    title = "The slices of the series do not fit together"
+
+
+class MissingT1(BadInput):
+    """No T1-weighted series was found."""
+
+    code = "missing_t1"
+    title = "The study has no T1-weighted series"
+
+
+class MissingFlair(BadInput):
+    """No FLAIR series was found."""
+
+    code = "missing_flair"
+    title = "The study has no FLAIR series"
+
+
+class AmbiguousSeries(BadInput):
+    """Two series fit equally well."""
+
+    code = "ambiguous_series"
+    title = "More than one series fits"
+
+
+class DifferentPatients(BadInput):
+    """Baseline and follow-up are of different patients."""
+
+    code = "different_patients"
+    title = "Baseline and follow-up belong to different patients"
+
+
+class InvalidCheckpoint(BadInput):
+    """The weights file or model folder cannot be used."""
+
+    code = "invalid_checkpoint"
+    title = "The model weights cannot be used"
+
+
+class InvalidOption(BadInput):
+    """An option has a value outside its range."""
+
+    code = "invalid_option"
+    title = "An option is not valid"
+
+
+class BackendUnavailable(BadInput):
+    """A backend was asked for that is not installed here."""
+
+    code = "backend_unavailable"
+    title = "The chosen backend is not installed"
+
+
+class RequestRefused(MsDeltaError):
+    """The request cannot be served as it is."""
+
+    code = "request_refused"
+    title = "The request was refused"
+    status = 400
+
+
+class InvalidRequest(RequestRefused):
+    """The request does not follow the schema."""
+
+    code = "invalid_request"
+    title = "The request is not valid"
+    status = 422
+
+
+class Unauthorized(RequestRefused):
+    """No API key, or an unknown one."""
+
+    code = "unauthorized"
+    title = "A valid API key is needed"
+    status = 401
+
+
+class Forbidden(RequestRefused):
+    """The API key lacks the scope."""
+
+    code = "forbidden"
+    title = "The API key does not allow this"
+    status = 403
+
+
+class NotFound(RequestRefused):
+    """The resource does not exist."""
+
+    code = "not_found"
+    title = "Not found"
+    status = 404
+
+
+class StudyNotFound(NotFound):
+    """No study has this id."""
+
+    code = "study_not_found"
+    title = "There is no such study"
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    code = "job_not_found"
+    title = "There is no such job"
+
+
+class ArtifactNotFound(NotFound):
+    """The job has no artifact of this name."""
+
+    code = "artifact_not_found"
+    title = "There is no such artifact"
+
+
+class MethodNotAllowed(RequestRefused):
+    """The resource does not offer this method."""
+
+    code = "method_not_allowed"
+    title = "The method is not allowed here"
+    status = 405
+
+
+class RangeNotSatisfiable(RequestRefused):
+    """The range lies outside the artifact."""
+
+    code = "range_not_satisfiable"
+    title = "The range lies outside the file"
+    status = 416
+
+
+class IdempotencyConflict(RequestRefused):
+    """The idempotency key was used with another request."""
+
+    code = "idempotency_conflict"
+    title = "The idempotency key was used for another request"
+    status = 409
+
+
+class StudyInUse(RequestRefused):
+    """A job that has not ended needs the study."""
+
+    code = "study_in_use"
+    title = "A running job needs this study"
+    status = 409
+
+
+class IllegalTransition(RequestRefused):
+    """The job's state does not allow the event."""
+
+    code = "illegal_transition"
+    title = "The job's state does not allow this"
+    status = 409
+
+
+class ProcessingFailed(MsDeltaError):
+    """The work on the images failed."""
+
+    code = "processing_failed"
+    title = "The processing failed"
+    status = 500
+
+
+class RegistrationFailed(ProcessingFailed):
+    """The images could not be aligned."""
+
+    code = "registration_failed"
+    title = "The images could not be aligned"
+
+
+class BrainNotFound(ProcessingFailed):
+    """No brain was found in the image."""
+
+    code = "brain_not_found"
+    title = "No brain was found in the image"
+
+
+class ResultInconsistent(ProcessingFailed):
+    """A written result differs from the value in memory."""
+
+    code = "result_inconsistent"
+    title = "A written result did not pass its check"
+
+
+class JobCancelled(ProcessingFailed):
+    """The job was cancelled by its owner."""
+
+    code = "job_cancelled"
+    title = "The job was cancelled"
+
+
+class LeaseLost(ProcessingFailed):
+    """Another worker took the job over."""
+
+    code = "lease_lost"
+    title = "Another worker took the job over"
+    retryable = True
+
+
+class WorkerLost(ProcessingFailed):
+    """The workers of this job died too often."""
+
+    code = "worker_lost"
+    title = "The worker was lost too often"
+    retryable = True
+
+
+class InternalError(ProcessingFailed):
+    """A fault of the program; the log holds the trace under the same request or job id."""
+
+    code = "internal_error"
+    title = "An internal error occurred"
+
+
+class DependencyUnavailable(MsDeltaError):
+    """Broker, job store or blob store does not answer."""
+
+    code = "dependency_unavailable"
+    title = "A part of the service does not answer"
+    status = 503
+    retryable = True
+
+
+def errors_by_code() -> dict[str, type[MsDeltaError]]:
+    """Every error class of the tree by its code."""
+    found: dict[str, type[MsDeltaError]] = {}
+    pending: list[type[MsDeltaError]] = [MsDeltaError]
+    while pending:
+        error = pending.pop()
+        found.setdefault(error.code, error)
+        pending.extend(error.__subclasses__())
+    return found

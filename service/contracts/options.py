@@ -1,0 +1,20 @@
+"""Options of a comparison, the same for the REST API and the command line."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class CompareOptions(BaseModel):
+    """How to run a comparison; every default is the recommended value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    probabilities: bool = Field(default=False, description="also write the lesion probability of each time point")
+    mirroring: bool = Field(default=False, description="average over all mirrored inputs: eight times the work")
+    threshold: float | None = Field(default=None, gt=0, lt=1, description="lesion probability; null: the model's own")
+    registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
+    prior_for_first: Literal["follow-up", "self"] = Field(
+        "follow-up", description="prior when the baseline is segmented: the follow-up (paper) or the scan itself"
+    )
+    crop: Literal["union", "none"] = Field("union", description="crop to the union of both brains (paper) or not")

@@ -1,0 +1,184 @@
+"""The change report: the one value that every output format is rendered from.
+
+World coordinates are millimetres in DICOM patient axes (LPS) of the named scan.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+REPORT_SCHEMA_VERSION = "1.0"
+MEASUREMENT_RULES_VERSION = "1.0"
+RESEARCH_USE = "For research use. Not a medical device."
+
+Point = tuple[float, float, float]
+Matrix = tuple[tuple[float, ...], ...]
+
+
+class LesionStatus(StrEnum):
+    """What happened to a lesion between the two time points."""
+
+    NEW = "new"
+    ENLARGING = "enlarging"
+    STABLE = "stable"
+    SHRINKING = "shrinking"
+    RESOLVED = "resolved"
+    INDETERMINATE = "indeterminate"
+
+
+CHANGE_LABELS: dict[LesionStatus, int] = {status: label for label, status in enumerate(LesionStatus, start=1)}
+"""Voxel values of `change.nii.gz`."""
+
+
+class Flag(StrEnum):
+    """Traffic light of a quality gate."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reason(_Frozen):
+    """Why the studies cannot be compared (red), or only with care (amber)."""
+
+    code: str
+    flag: Flag
+    message: str
+
+
+class LesionRow(_Frozen):
+    """One lesion, or one group of lesions that overlap across the time points.
+
+    `centroid_mm` is in the follow-up scan's patient space, also for a resolved lesion (its place carried
+    over by the registration); `baseline_centroid_mm` in the baseline scan's.
+    """
+
+    id: int = Field(ge=1)
+    status: LesionStatus | None = Field(description="null in single time point mode")
+    counted: bool = Field(description="at least 14 mm3 at the larger of its time points")
+    baseline_volume_mm3: float | None
+    follow_up_volume_mm3: float
+    equivalent_diameter_mm: float = Field(description="diameter of a sphere of the larger volume")
+    centroid_mm: Point
+    baseline_centroid_mm: Point | None
+    new_part_volume_mm3: float = Field(
+        default=0.0, description="confluent growth: follow-up voxels beyond the baseline lesion"
+    )
+    baseline_components: int = Field(ge=0, description="more than one: lesions merged")
+    follow_up_components: int = Field(ge=0, description="more than one: a lesion split")
+    probability: float = Field(ge=0, le=1, description="highest lesion probability inside it, either time point")
+
+
+class Counts(_Frozen):
+    """Number of lesions (groups) of each status."""
+
+    new: int = 0
+    enlarging: int = 0
+    stable: int = 0
+    shrinking: int = 0
+    resolved: int = 0
+    indeterminate: int = 0
+
+
+class VolumesMl(_Frozen):
+    """Total lesion volume, ml, components of at least 3 mm3."""
+
+    baseline: float | None
+    follow_up: float
+
+
+class LesionCounts(_Frozen):
+    """Number of lesions per time point under both size rules."""
+
+    baseline: int | None = Field(description="at least 14 mm3")
+    follow_up: int = Field(description="at least 14 mm3")
+    baseline_from_3_mm3: int | None
+    follow_up_from_3_mm3: int
+
+
+class Check(_Frozen):
+    """One quality gate with its number and its limits."""
+
+    name: str
+    value: float | str | None
+    unit: str = ""
+    flag: Flag
+    expected: str
+
+
+class SeriesChoice(_Frozen):
+    """The series used for one sequence, and why. Opaque: no text of the scanner is repeated here."""
+
+    sequence: Literal["T1", "FLAIR"]
+    source: Literal["dicom", "nifti"]
+    reasons: tuple[str, ...]
+    shape: tuple[int, int, int]
+    spacing_mm: Point
+    skull_stripped: bool
+
+
+class StudySummary(_Frozen):
+    """What is known of one time point."""
+
+    acquired: str | None = Field(description="ISO date, if the caller or the DICOM header gave one")
+    series: tuple[SeriesChoice, ...]
+    lesion_mask_volume_ml: float = Field(description="volume of the written mask on the scan's own FLAIR grid")
+
+
+class ModelInfo(_Frozen):
+    """The network that made the masks."""
+
+    name: str
+    method: str
+    sha256: tuple[str, ...]
+    threshold: float
+    mirroring: bool
+    prior_policy: str
+    record: str = Field(description="a line on the training")
+
+
+class Versions(_Frozen):
+    """Versions of what made the report."""
+
+    msdelta: str
+    schema_version: str = REPORT_SCHEMA_VERSION
+    measurement_rules: str = MEASUREMENT_RULES_VERSION
+    libraries: dict[str, str]
+
+
+class RegistrationInfo(_Frozen):
+    """Alignment of follow-up to baseline: 4x4, mm to mm, LPS."""
+
+    backend: str
+    baseline_from_follow_up: Matrix
+    inverse_consistency_mm: float
+    correlation: float
+
+
+class Report(_Frozen):
+    """The answer: what changed, whether it can be trusted, and what made it."""
+
+    notice: str = RESEARCH_USE
+    mode: Literal["longitudinal", "single_time_point"]
+    comparable: bool
+    reasons: tuple[Reason, ...]
+    active: bool | None = Field(description="any new or enlarging lesion that counts; null when not comparable")
+    counts: Counts | None = Field(description="lesions from 14 mm3; null when not comparable")
+    counts_from_3_mm3: Counts | None
+    lesion_counts: LesionCounts
+    volumes_ml: VolumesMl
+    lesions: tuple[LesionRow, ...]
+    follow_up: StudySummary
+    baseline: StudySummary | None
+    registration: RegistrationInfo | None
+    quality: tuple[Check, ...]
+    model: ModelInfo
+    versions: Versions
+    job_id: str | None = None
+    created: AwareDatetime
+    timings_s: dict[str, float]

@@ -1,0 +1,20 @@
+"""Shape checks under pytest, and the real data folder."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+_hook = install_import_hook("model", "beartype.beartype")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder that holds `data/` and `parity/`; a test that needs it is skipped, loudly, without it."""
+    folder = Path(os.environ.get("MSDELTA_SHARED_DATA", REPOSITORY.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"NO REAL DATA: set MSDELTA_SHARED_DATA to the shared folder (looked at {folder})")
+    return folder

@@ -1,0 +1,126 @@
+"""The values that the stages of the pipeline hand to each other, in their order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32
+from numpy.typing import NDArray
+
+from model.grid import Grid
+from model.volume import Affine, Volume
+
+
+class Stage(StrEnum):
+    """The steps of a job, in order; shown to users as progress."""
+
+    READ = "read"
+    REGISTER = "register"
+    PREPARE = "prepare"
+    PREDICT = "predict"
+    COMPARE = "compare"
+    REPORT = "report"
+
+
+Progress = Callable[[Stage, float], None]
+"""Called with the stage and the part of the whole job that is done (0 to 1); may raise to stop the work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the images say they are of, as keyed digests: comparable, never readable. None: not stated."""
+
+    patient: str | None
+    birth_date: str | None
+    sex: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Series:
+    """One sequence of a study, read and checked."""
+
+    volume: Volume
+    """float32; rescale slope and intercept applied."""
+    source: Literal["dicom", "nifti"]
+    reasons: tuple[str, ...]
+    """Why this series was chosen, in words free of scanner text."""
+    slice_thickness_mm: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Study:
+    """One time point: its two series, native grids, nothing resampled."""
+
+    t1: Series
+    flair: Series
+    acquired: date | None
+    identity: Identity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BrainMask:
+    """A brain mask on the FLAIR grid of its study."""
+
+    mask: Volume
+    """bool, on the FLAIR's own grid."""
+    skull_stripped: bool
+    """The input came without skull, so the mask is its own nonzero region."""
+    correlation: float
+    """Of the template with the image inside the mask; 1.0 for skull-stripped input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Alignment:
+    """World transforms (4x4, LPS mm) of one study, and of the pair."""
+
+    flair_from_t1: Affine
+    """Maps T1 world points to FLAIR world points of the same study."""
+    correlation: float
+    """Quality number in the brain: normalised mutual information or correlation, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairAlignment:
+    """Follow-up FLAIR to baseline FLAIR: the symmetric mean of both directions."""
+
+    baseline_from_follow_up: Affine
+    inverse_consistency_mm: float
+    """Mean distance over the brain between a point and itself sent there (A to B) and back (B to A)."""
+    correlation: float
+    """Normalised correlation of the aligned FLAIR images inside the common brain mask."""
+    overlap: float
+    """Dice overlap of the two brain masks after alignment."""
+    backend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkInput:
+    """Both time points on one 1 mm grid with `RAS_AXES`, z-scored inside the brain, zero outside."""
+
+    baseline: Float32[NDArray[Any], "channel d h w"] | None
+    follow_up: Float32[NDArray[Any], "channel d h w"]
+    grid: Grid
+    """World: the half-way space between baseline and follow-up (the follow-up's own in single time point mode)."""
+    baseline_from_grid: Affine | None
+    """World of the grid -> world of the baseline FLAIR."""
+    follow_up_from_grid: Affine
+    """World of the grid -> world of the follow-up FLAIR."""
+    brain: Bool[NDArray[Any], "d h w"]
+    """Union of the brain masks."""
+    seen_in_both: Bool[NDArray[Any], "d h w"]
+    """Inside the field of view of every image of both studies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prediction:
+    """Lesion probability of both time points on the common grid, and the masks they give."""
+
+    baseline: Float32[NDArray[Any], "d h w"] | None
+    follow_up: Float32[NDArray[Any], "d h w"]
+    threshold: float
+
+
+IDENTITY_4X4: Affine = np.eye(4)
