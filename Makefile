@@ -1,0 +1,37 @@
+# make setup | demo | test | check | openapi
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BASELINE ?=
+FOLLOW_UP ?=
+
+.PHONY: setup demo test check openapi format
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "msdelta needs Python 3.11 or later")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $(STAMP)
+
+# The main job through the REST API on the embedded stack: a phantom pair, or BASELINE=dir FOLLOW_UP=dir.
+demo: setup
+	$(BIN)/python -m worker.demo $(if $(FOLLOW_UP),$(if $(BASELINE),--baseline "$(BASELINE)") --follow-up "$(FOLLOW_UP)")
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+openapi: setup
+	$(BIN)/python -m service.openapi
