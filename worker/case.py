@@ -124,3 +124,12 @@ class Prediction:
 
 
 IDENTITY_4X4: Affine = np.eye(4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TimePoint:
+    """One study with its brain mask and the alignment of its T1."""
+
+    study: Study
+    brain: BrainMask
+    alignment: Alignment
