@@ -1,0 +1,69 @@
+"""Everything a sample is made of, read once and kept in one cache file per anatomy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from model.anatomy import Anatomy, label_anatomy, network_array, real_anatomy
+
+REAL = ("patient07", "patient19")
+"""Cross-sectional patients with images. The longitudinal patients are never trained on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainingPool:
+    """Anatomies, whole-brain lesion patterns (MNI grid, network axes) and single lesions."""
+
+    anatomies: tuple[Anatomy, ...]
+    patterns: tuple[Bool[NDArray[Any], "d h w"], ...]
+    singles: tuple[Bool[NDArray[Any], "_ _ _"], ...]
+    """Each in its bounding box."""
+
+
+def load_pool(data: Path, cache: Path) -> TrainingPool:
+    """The pool from the data folder (`open_ms_data/`, `synthseg_labels/`, `csim_ms_lesions/`)."""
+    cache.mkdir(parents=True, exist_ok=True)
+    cross = data / "open_ms_data" / "cross_sectional"
+    masks = sorted((cross / "lesion_masks_mni").glob("*.nii.gz"))
+    anatomies = [
+        _cached(cache / f"{n}.npz", lambda n=n: real_anatomy(cross / n, cross / "lesion_masks_mni" / f"{n}.nii.gz"))
+        for n in REAL
+    ]
+    for path in sorted((data / "synthseg_labels").glob("*.nii.gz")):
+        anatomies.append(_cached(cache / path.name.replace(".nii.gz", ".npz"), lambda path=path: label_anatomy(path)))
+    return TrainingPool(
+        anatomies=tuple(anatomies),
+        patterns=tuple(network_array(path) > 0 for path in masks),
+        singles=_singles(data / "csim_ms_lesions" / "csim_lesions.npz"),
+    )
+
+
+def _singles(path: Path, *, largest: int = 40) -> tuple[NDArray[np.bool_], ...]:
+    """Connected pieces of the packed masks, of 3 voxels to `largest` across; what is longer is a confluent rim."""
+    packed = np.load(path)
+    offsets, boxes, bits = packed["offsets"], packed["boxes"], packed["bits"]
+    shapes = []
+    for n, box in enumerate(boxes):
+        size = box[3:] - box[:3]
+        flat = np.unpackbits(bits[offsets[n] : offsets[n + 1]])[: int(np.prod(size))]
+        labelled, _ = ndimage.label(flat.reshape(size).transpose(2, 1, 0), np.ones((3, 3, 3)))
+        for k, found in enumerate(ndimage.find_objects(labelled), start=1):
+            piece = labelled[found] == k
+            if piece.sum() >= 3 and max(piece.shape) <= largest:
+                shapes.append(piece)
+    return tuple(shapes)
+
+
+def _cached(path: Path, make: Any) -> Anatomy:
+    if not path.exists():
+        anatomy = make()
+        fields = {name: getattr(anatomy, name) for name in Anatomy.__slots__}
+        np.savez(path, **{name: value for name, value in fields.items() if value is not None})
+    stored = np.load(path)
+    values = {name: stored[name] if name in stored else None for name in Anatomy.__slots__}
+    return Anatomy(**{**values, "name": str(values["name"])})
