@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-Features = Float[Tensor, "batch channel depth height width"]
+Features = Float[Tensor, "batch _channel _depth _height _width"]
 Triple = tuple[int, int, int]
 
 LEAK = 0.01

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from model.blocks import ConvStage, Features, ResidualStage, Triple, join
 from model.difference_weighting import DifferenceWeighting
 
-Scan = Float[Tensor, "batch modality depth height width"]
-Logits = Float[Tensor, "batch classes depth height width"]
+Scan = Float[Tensor, "batch _modality _depth _height _width"]
+Logits = Float[Tensor, "batch classes _depth _height _width"]
 Variant = Literal["difference-weighting", "concat", "single"]
 
 

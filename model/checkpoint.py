@@ -1,0 +1,125 @@
+"""Weights that travel: one safetensors file with everything that is needed to use them, and no code in it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from model.blocks import Triple
+from model.unet import LongitudinalUNet, UNetConfig, build
+
+FORMAT = "msdelta-1"
+
+
+class Preprocessing(BaseModel):
+    """How images become network input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: tuple[Literal["T1", "FLAIR"], ...] = ("T1", "FLAIR")
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    patch: Triple
+    mask_for_norm: tuple[bool, ...] = (True, True)
+    """Per channel: z-score inside the nonzero region only."""
+    skull_stripped: bool = True
+    """The network was trained on brains without skull."""
+    mirror_axes: tuple[int, ...] = (0, 1, 2)
+    """Axes that test-time mirroring may use."""
+
+
+class Card(BaseModel):
+    """What a report says of the weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    record: str = ""
+    """A line on the training."""
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A network ready to use, in evaluation mode, on the CPU."""
+
+    network: LongitudinalUNet
+    config: UNetConfig
+    preprocessing: Preprocessing
+    card: Card
+    sha256: str
+
+
+def save(path: Path, network: LongitudinalUNet, preprocessing: Preprocessing, card: Card) -> None:
+    """Writes the weights and what is needed to use them."""
+    tensors: dict[str, Tensor] = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    metadata = {
+        "format": FORMAT,
+        "config": network.config.model_dump_json(),
+        "preprocessing": preprocessing.model_dump_json(),
+        "card": card.model_dump_json(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata)
+
+
+def load(path: Path) -> LoadedModel:
+    """The network of one safetensors file.
+
+    Raises:
+        ValueError: not a file of ours, or its tensors do not fit the architecture it states.
+    """
+    metadata, tensors = _read(path)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"path: expected format {FORMAT}, saw {metadata.get('format')!r}")
+    try:
+        config = UNetConfig.model_validate_json(metadata["config"])
+        preprocessing = Preprocessing.model_validate_json(metadata["preprocessing"])
+        card = Card.model_validate_json(metadata["card"])
+    except (KeyError, ValidationError) as error:
+        raise ValueError("path: the metadata does not describe a network") from error
+    network = build(config)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError("path: the tensors do not fit the architecture that the file states") from error
+    network.eval().requires_grad_(requires_grad=False)
+    return LoadedModel(
+        network=network, config=config, preprocessing=preprocessing, card=card, sha256=sha256_of_file(path)
+    )
+
+
+def load_all(path: Path) -> tuple[LoadedModel, ...]:
+    """One file, or every `*.safetensors` of a folder: the members of an ensemble, which share a plan.
+
+    Raises:
+        ValueError: no weights there, or members of different plans.
+    """
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError("path: expected a .safetensors file or a folder with some, saw none")
+    members = tuple(load(file) for file in files)
+    if any((m.config, m.preprocessing) != (members[0].config, members[0].preprocessing) for m in members):
+        raise ValueError("path: the members of an ensemble must share architecture and preprocessing")
+    return members
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hex digest of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if not path.is_file():
+        raise ValueError("path: there is no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError("path: not a safetensors file") from error

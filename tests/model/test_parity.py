@@ -1,0 +1,41 @@
+"""Parity with the reference implementation, on fixtures that it made."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from model.longiseg import convert_longiseg
+from model.sliding_window import WindowSettings, predict_one, predict_pair
+
+pytestmark = pytest.mark.shared_data
+
+
+def no_progress(_: float) -> None:
+    pass
+
+
+@pytest.mark.parametrize("fixture", ["plain3", "concat3"])
+@pytest.mark.parametrize("mirroring", ["plain", "tta"])
+def test_logits_equal_the_references_for_every_pairing(
+    shared_folder: Path, tmp_path: Path, fixture: str, mirroring: str
+) -> None:
+    folder = shared_folder / "parity" / fixture
+    (model,) = convert_longiseg(folder / "model", tmp_path)
+    expected = load_file(folder / "expected" / "tensors.safetensors")
+    t0, t1 = expected["preprocessed_t0"], expected["preprocessed_t1"]
+    axes = model.preprocessing.mirror_axes if mirroring == "tta" else ()
+    window = WindowSettings(patch=model.preprocessing.patch, mirror_axes=axes)
+
+    baseline, follow_up = predict_pair(model.network, t0, t1, settings=window, progress=no_progress)
+    itself = predict_one(model.network, t0, None, settings=window, progress=no_progress)
+    given = predict_one(model.network, t1, t0, settings=window, progress=no_progress)
+
+    for seen, pairing in [
+        (baseline, "t0_given_t1"),
+        (follow_up, "t1_given_t0"),
+        (itself, "t0_given_t0"),
+        (given, "t1_given_t0"),
+    ]:
+        torch.testing.assert_close(seen, expected[f"logits_{pairing}_{mirroring}"], atol=1e-3, rtol=0)
