@@ -64,14 +64,9 @@ class Anatomy:
     """Distance to the ventricles, eighths of a mm, clipped at 15 mm."""
     t1: Float32[NDArray[Any], "d h w"] | None
     flair: Float32[NDArray[Any], "d h w"] | None
-    """Real images with their lesions painted over by white matter, which is at 1."""
-    t1_lesion: Float32[NDArray[Any], "d h w"] | None
-    flair_lesion: Float32[NDArray[Any], "d h w"] | None
-    """What the lesions add to the images."""
+    """Real images, white matter at 1."""
     lesions: Int16[NDArray[Any], "d h w"] | None
     """Labelled components of the consensus mask of a real scan."""
-    lesion_reach: Int16[NDArray[Any], "d h w"] | None
-    """The same labels grown over the lesions' blurred edges: where a lesion adds to the images."""
     mni_scale: Float32[NDArray[Any], "3"]
     mni_shift: Float32[NDArray[Any], "3"]
     """Voxel of the lesion masks' grid = `mni_scale * voxel + mni_shift`."""
@@ -92,20 +87,14 @@ def real_anatomy(folder: Path, lesion_mask: Path) -> Anatomy:
     labelled, _ = ndimage.label(lesion, np.ones((3, 3, 3)))
     tissue = _tissue_of_t1(t1, brain, lesion)
     white = (tissue == Tissue.WHITE) & ~lesion
-    reach = _grown_labels(labelled, mm=2.0) * brain
-    t1, flair = (image / np.float32(np.median(image[white])) for image in (t1, flair))
-    healthy_t1, healthy_flair = (_healed(image, reach > 0, white & (reach == 0)) for image in (t1, flair))
     return Anatomy(
         name=folder.name,
         tissue=tissue,
         brain_distance=_signed_distance(brain),
         ventricle_distance=_distance(tissue == Tissue.VENTRICLE),
-        t1=healthy_t1,
-        flair=healthy_flair,
-        t1_lesion=t1 - healthy_t1,
-        flair_lesion=flair - healthy_flair,
+        t1=t1 / np.float32(np.median(t1[white])),
+        flair=flair / np.float32(np.median(flair[white])),
         lesions=labelled.astype(np.int16),
-        lesion_reach=reach.astype(np.int16),
         mni_scale=np.ones(3, np.float32),
         mni_shift=np.zeros(3, np.float32),
     )
@@ -128,34 +117,10 @@ def label_anatomy(path: Path, *, margin: int = 20) -> Anatomy:
         ventricle_distance=_distance(tissue == Tissue.VENTRICLE),
         t1=None,
         flair=None,
-        t1_lesion=None,
-        flair_lesion=None,
         lesions=None,
-        lesion_reach=None,
         mni_scale=scale,
         mni_shift=shift,
     )
-
-
-def _grown_labels(labels: NDArray[Any], *, mm: float) -> NDArray[np.int32]:
-    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    return np.where(distance <= mm, labels[tuple(nearest)], 0).astype(np.int32)
-
-
-def _healed(
-    image: NDArray[np.float32], hole: NDArray[np.bool_], white: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """The image with the hole filled by the white matter around it, with that matter's own texture.
-
-    Only values unlike white matter are replaced: the reach of a lesion also holds cortex and fluid.
-    """
-    weight = ndimage.gaussian_filter(white.astype(np.float32), 4)
-    local = ndimage.gaussian_filter(image * white, 4) / np.maximum(weight, 1e-3)
-    local = np.where(weight > 1e-3, local, 1).astype(np.float32)
-    residual = np.where(white, image - local, 0)
-    shift = 12  # voxels: texture is borrowed from the neighbourhood
-    borrowed = np.roll(residual, shift, axis=1) + (np.roll(residual, -shift, axis=1)) * (np.roll(residual, shift, 1) == 0)
-    return np.where(hole, local + borrowed, image).astype(np.float32)
 
 
 def _tissue_of_codes(codes: NDArray[np.int32]) -> NDArray[np.uint8]:
