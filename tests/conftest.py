@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 _hook = install_import_hook("model", "beartype.beartype")
@@ -18,3 +19,9 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NO REAL DATA: set MSDELTA_SHARED_DATA to the shared folder (looked at {folder})")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_torch_thread() -> None:
+    """Two OpenMP threads on two busy cores wait for each other: 40 times slower was seen."""
+    torch.set_num_threads(1)

@@ -1,0 +1,69 @@
+"""What the pipeline needs and loads once per process: the network, the brain masker, and their settings."""
+
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+
+from model.checkpoint import load_all
+from model.sliding_window import WindowSettings
+from service.contracts.errors import BackendUnavailable, InvalidCheckpoint
+from worker.brain_mask import BrainMasker, TemplateBrainMasker
+from worker.inference import Ensemble
+
+SHIPPED_WEIGHTS = "compact.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The replaceable parts of the pipeline."""
+
+    ensemble: Ensemble
+    brain_masker: BrainMasker
+
+
+def load_tools(*, weights: Path | None = None, device: str = "auto") -> Tools:
+    """Tools with the weights of a file or folder, or the shipped ones.
+
+    Args:
+        weights: a safetensors file, or a folder with several (an ensemble).
+        device: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where there is one.
+
+    Raises:
+        InvalidCheckpoint: the weights cannot be used.
+        BackendUnavailable: the device is not there.
+    """
+    torch.set_flush_denormal(True)  # denormals slow convolutions on CPUs several-fold
+    chosen = _device(device)
+    try:
+        members = load_all(shipped_weights() if weights is None else weights)
+    except ValueError as error:
+        raise InvalidCheckpoint(str(error)) from error
+    for member in members:
+        member.network.to(chosen)
+        member.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    window = WindowSettings(patch=members[0].preprocessing.patch, bf16=_has_fast_bf16(chosen), skip_empty=True)
+    ensemble = Ensemble(members=members, device=chosen, window=window)
+    return Tools(ensemble=ensemble, brain_masker=TemplateBrainMasker())
+
+
+def shipped_weights() -> Path:
+    """The weights inside the package."""
+    return Path(str(files("model"))) / "weights" / SHIPPED_WEIGHTS
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise BackendUnavailable("device cuda was asked for; torch sees no CUDA device here")
+    return torch.device(name)
+
+
+def _has_fast_bf16(device: torch.device) -> bool:
+    """CUDA, or a CPU with bf16 instructions: without them bf16 is emulated and slower than fp32."""
+    if device.type == "cuda":
+        return True
+    return bool(torch.cpu._is_avx512_bf16_supported()) or bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001
