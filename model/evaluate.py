@@ -1,0 +1,232 @@
+"""What a set of weights scores on fixed synthetic patches and on held-out real pairs: `python -m model.evaluate`."""
+
+import argparse
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cc3d
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from model.checkpoint import load
+from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
+from model.sliding_window import WindowSettings, predict_pair
+from model.synthesis import make_sample
+from model.training_pool import TrainingPool, load_pool
+from model.unet import LongitudinalUNet
+
+log = logging.getLogger("model.evaluate")
+
+Mask = Bool[NDArray[Any], "d h w"]
+Probability = Float[NDArray[Any], "d h w"]
+
+VALIDATION_SEED = 9_000_000
+"""First seed of the validation patches; training seeds lie far below."""
+
+SMALLEST_VOXELS = 3
+"""Components below 3 mm3 are dropped on both sides, as the measurement rules say."""
+
+COUNTED_VOXELS = 14
+"""Lesions are counted from 14 mm3."""
+
+HIT = 0.1
+"""A lesion is found where the other side covers a tenth of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LesionCount:
+    """Lesions of the truth and of the prediction (from 3 mm3), and how many of each meet the other side."""
+
+    true: int
+    found: int
+    predicted: int
+    right: int
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of sensitivity and precision; 1 where both sides are empty."""
+        if self.true == self.predicted == 0:
+            return 1.0
+        if self.true == 0 or self.predicted == 0 or self.found + self.right == 0:
+            return 0.0
+        sensitivity, precision = self.found / self.true, self.right / self.predicted
+        return 2 * sensitivity * precision / (sensitivity + precision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticScore:
+    """Totals over the validation patches at one threshold."""
+
+    threshold: float
+    dice: float
+    """Of all voxels of all patches together."""
+    lesions: LesionCount
+    f1: float
+    small_true: int
+    """Lesions below 50 mm3."""
+    small_found: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealScore:
+    """One real pair: only change is marked in it."""
+
+    name: str
+    borrowed_t1: bool
+    threshold: float
+    changes: int
+    """Marked components from 3 mm3."""
+    covered: int
+    """Those of which a tenth is lesion at one time point or the other."""
+    changed: int
+    """Those of which a tenth differs between the two masks."""
+    change_outside: int
+    """Components of the difference, counted from 14 mm3, farther than 1 mm from any marked change."""
+    lesions: tuple[int, int]
+    """Components from 14 mm3 at baseline and at follow-up."""
+    volume_ml: tuple[float, float]
+
+
+def match(truth: Mask, prediction: Mask) -> LesionCount:
+    """Lesions of either side that the other covers by a tenth."""
+    true, found = _hits(truth, prediction)
+    predicted, right = _hits(prediction, truth)
+    return LesionCount(true=true, found=found, predicted=predicted, right=right)
+
+
+def synthetic_scores(
+    network: LongitudinalUNet,
+    pool: TrainingPool,
+    *,
+    patches: int,
+    size: tuple[int, int, int],
+    thresholds: Sequence[float],
+) -> list[SyntheticScore]:
+    """Scores on `patches` fixed samples, one row for each threshold."""
+    cases = [_predicted(network, pool, VALIDATION_SEED + n, size) for n in range(patches)]
+    return [_score(cases, threshold) for threshold in thresholds]
+
+
+def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, threshold: float) -> RealScore:
+    """Sensitivity to the marked change, and what else differs."""
+    first, second = (_without_specks(p >= threshold, SMALLEST_VOXELS) for p in (baseline, follow_up))
+    difference = first ^ second
+    changes, covered = _hits(pair.change, first | second)
+    _, changed = _hits(pair.change, difference)
+    near = ndimage.binary_dilation(pair.change)
+    labels, count = cc3d.connected_components(_without_specks(difference, COUNTED_VOXELS), 26, return_N=True)
+    marked = set(np.unique(labels[near])) - {0}
+    return RealScore(
+        name=pair.name,
+        borrowed_t1=pair.borrowed_t1,
+        threshold=threshold,
+        changes=changes,
+        covered=covered,
+        changed=changed,
+        change_outside=count - len(marked),
+        lesions=(_count(first), _count(second)),
+        volume_ml=(round(int(first.sum()) / 1000, 2), round(int(second.sum()) / 1000, 2)),
+    )
+
+
+def probabilities(
+    network: LongitudinalUNet, pair: RealPair, size: tuple[int, int, int]
+) -> tuple[Probability, Probability]:
+    """Lesion probability of both visits."""
+    settings = WindowSettings(patch=size, bf16=True, skip_empty=True)
+    scans = (torch.from_numpy(pair.baseline), torch.from_numpy(pair.follow_up))
+    maps = predict_pair(network, *scans, settings=settings, progress=lambda _: None)
+    first, second = (one.softmax(0)[1].numpy() for one in maps)
+    return first, second
+
+
+@torch.inference_mode()
+def _predicted(
+    network: LongitudinalUNet, pool: TrainingPool, seed: int, size: tuple[int, int, int]
+) -> tuple[Mask, Probability]:
+    sample = make_sample(pool, seed, size)
+    current, prior = (torch.from_numpy(scan)[None] for scan in (sample.current, sample.prior))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = network.eval()(current, prior)[0]
+    return sample.target, logits.float().softmax(1)[0, 1].numpy()
+
+
+def _score(cases: Iterable[tuple[Mask, Probability]], threshold: float) -> SyntheticScore:
+    overlap = size = 0
+    counts = np.zeros(6, int)
+    for truth, probability in cases:
+        mask = probability >= threshold
+        overlap += int((truth & mask).sum())
+        size += int(truth.sum()) + int(mask.sum())
+        whole = match(truth, mask)
+        small = match(truth & ~_without_specks(truth, 50), mask)
+        counts += [whole.true, whole.found, whole.predicted, whole.right, small.true, small.found]
+    lesions = LesionCount(**dict(zip(("true", "found", "predicted", "right"), map(int, counts[:4]), strict=True)))
+    return SyntheticScore(
+        threshold=threshold,
+        dice=round(2 * overlap / max(size, 1), 4),
+        lesions=lesions,
+        f1=round(lesions.f1, 4),
+        small_true=int(counts[4]),
+        small_found=int(counts[5]),
+    )
+
+
+def _hits(lesions: Mask, other: Mask) -> tuple[int, int]:
+    """Components from 3 mm3, and how many of them `other` covers by a tenth."""
+    labels = cc3d.connected_components(lesions, connectivity=26)
+    sizes = np.bincount(labels.ravel())[1:]
+    shared = np.bincount(labels[other].ravel(), minlength=len(sizes) + 1)[1:]
+    counted = sizes >= SMALLEST_VOXELS
+    return int(counted.sum()), int((counted & (shared >= HIT * sizes) & (shared > 0)).sum())
+
+
+def _without_specks(mask: Mask, voxels: int) -> Mask:
+    labels = cc3d.connected_components(mask, connectivity=26)
+    kept = np.bincount(labels.ravel()) >= voxels
+    kept[0] = False
+    return np.asarray(kept[labels])
+
+
+def _count(mask: Mask) -> int:
+    return int(cc3d.connected_components(_without_specks(mask, COUNTED_VOXELS), 26, return_N=True)[1])
+
+
+def main() -> None:
+    """Writes the scores of one weights file as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--cache", type=Path, default=Path("runs/pool"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--patches", type=int, default=48)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)
+    model = load(args.weights)
+    patch = model.preprocessing.patch
+    thresholds = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+    result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "real": []}
+    if args.patches:
+        pool = load_pool(args.data, args.cache)
+        scores = synthetic_scores(model.network, pool, patches=args.patches, size=patch, thresholds=thresholds)
+        result["synthetic"] = [asdict(score) for score in scores]
+    for name in COMPLETE_OR_NEARLY:
+        pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name)
+        maps = probabilities(model.network, pair, patch)
+        result["real"] += [asdict(real_score(pair, *maps, threshold)) for threshold in thresholds]
+        log.info("%s done", name)
+    args.out.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
