@@ -17,7 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from model.grid import Grid
-from model.preprocess import resample
+from model.resampling import resample
 from model.volume import Volume, world_from_voxel
 from worker.brain_mask import TemplateBrainMasker
 from worker.itk import matrix_of

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.grid import Grid
-from model.preprocess import resample
+from model.resampling import resample
 from model.volume import Affine, Volume
 from service.contracts.errors import BrainNotFound
 from worker.case import BrainMask

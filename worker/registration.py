@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import linalg, ndimage
 
 from model.grid import Grid, corners, grid_around
-from model.preprocess import resample
+from model.resampling import resample
 from model.volume import Affine, Volume, world_from_voxel
 from service.contracts.errors import RegistrationFailed
 from worker.case import Alignment, PairAlignment

@@ -1,0 +1,146 @@
+"""Images, probabilities and label maps from one grid to another, each with a single interpolation."""
+
+from typing import Any, Literal
+
+import numpy as np
+import SimpleITK as sitk
+from jaxtyping import Bool, Float32, UInt8
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from model.grid import Grid, corners
+from model.volume import Affine, Volume, world_from_voxel
+
+Interpolation = Literal["linear", "cubic", "nearest"]
+
+INTERPOLATORS: dict[Interpolation, int] = {
+    "nearest": sitk.sitkNearestNeighbor,
+    "linear": sitk.sitkLinear,
+    "cubic": sitk.sitkBSpline,
+}
+
+
+def resample(
+    volume: Volume, grid: Grid, *, volume_from_grid: Affine, interpolation: Interpolation = "linear"
+) -> Float32[NDArray[Any], "d h w"]:
+    """The volume's values at the grid's points, zero outside its field of view; one interpolation.
+
+    Args:
+        volume: image, probability or mask; a mask gives the part of it at each point.
+        grid: where to sample.
+        volume_from_grid: world of the grid -> world of the volume, mm; every transform composed.
+        interpolation: `cubic` (B-spline) for images, `linear` for probabilities and masks, `nearest` for codes.
+
+    Where the volume is finer than the grid (0.4 mm in plane onto 1 mm), a Gaussian first takes away what the grid
+    cannot hold; it is no second interpolation.
+    """
+    voxel_from_grid = np.linalg.inv(volume.affine) @ volume_from_grid @ grid.affine
+    source = np.asarray(volume.array, np.float32)
+    if interpolation != "nearest":
+        source = _without_what_aliases(source, voxel_from_grid)
+    return _sampled(source, voxel_from_grid, grid.shape, interpolation)
+
+
+def field_of_view(volume: Volume, grid: Grid, *, volume_from_grid: Affine) -> Bool[NDArray[Any], "d h w"]:
+    """Grid points that lie inside the voxels of the volume: up to half a voxel beyond the outermost centres."""
+    voxel_from_grid = np.linalg.inv(volume.affine) @ volume_from_grid @ grid.affine
+    d, h, w = (np.arange(n, dtype=np.float64) for n in grid.shape)
+    seen = np.ones(grid.shape, bool)
+    for size, (a, b, c, offset) in zip(volume.array.shape, voxel_from_grid[:3], strict=True):
+        at = (a * d + offset)[:, None, None] + (b * h)[:, None] + c * w
+        seen &= (at >= -0.5) & (at < size - 0.5)
+    return seen
+
+
+def onto_grid(
+    probability: Float32[NDArray[Any], "d h w"],
+    grid: Grid,
+    target: Grid,
+    *,
+    grid_from_target: Affine,
+    interpolation: Interpolation = "linear",
+) -> Float32[NDArray[Any], "i j k"]:
+    """A map of the common grid on a scan's own grid: the mean over each target voxel where those are thicker.
+
+    `grid_from_target` maps the world of the target to the world of `grid`, mm.
+    """
+    volume = Volume(array=probability, affine=grid.affine)
+    return resample(volume, target, volume_from_grid=grid_from_target, interpolation=interpolation)
+
+
+def labels_onto_grid(
+    labels: UInt8[NDArray[Any], "d h w"] | NDArray[np.uint16],
+    grid: Grid,
+    target: Grid,
+    *,
+    grid_from_target: Affine,
+) -> NDArray[Any]:
+    """A label map on another grid: each voxel takes the label that fills most of it, background included.
+
+    Every label is carried as a part of voxel in its own box, so that thick or thin slices do not alias.
+    """
+    best = np.zeros(target.shape, np.float32)
+    background = np.ones(target.shape, np.float32)
+    winner = np.zeros(target.shape, labels.dtype)
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None:
+            continue
+        source = _with_margin(box, labels.shape)
+        part_grid = grid.crop(source)
+        reached = _reached(part_grid, target, np.linalg.inv(grid_from_target))
+        if reached is None:
+            continue
+        volume = Volume(array=labels[source] == label, affine=part_grid.affine)
+        part = resample(volume, target.crop(reached), volume_from_grid=grid_from_target)
+        ahead = part > best[reached]
+        best[reached] = np.where(ahead, part, best[reached])
+        winner[reached] = np.where(ahead, labels.dtype.type(label), winner[reached])
+        background[reached] -= part
+    return np.where((best > 0) & (best >= background - 1e-6), winner, labels.dtype.type(0))
+
+
+def _sampled(
+    source: NDArray[np.float32], voxel_from_grid: Affine, shape: tuple[int, int, int], interpolation: Interpolation
+) -> Float32[NDArray[Any], "d h w"]:
+    """One interpolation in voxel coordinates, so that SimpleITK sees no world and sheared axes are no special case."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(source.transpose(2, 1, 0)))
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(voxel_from_grid[:3, :3].ravel().tolist())
+    transform.SetTranslation(voxel_from_grid[:3, 3].tolist())
+    sampled = sitk.Resample(
+        image,
+        list(shape),
+        transform,
+        INTERPOLATORS[interpolation],
+        [0.0, 0.0, 0.0],
+        [1.0, 1.0, 1.0],
+        np.eye(3).ravel().tolist(),
+        0.0,
+        sitk.sitkFloat32,
+    )
+    return np.ascontiguousarray(sitk.GetArrayFromImage(sampled).transpose(2, 1, 0))
+
+
+def _without_what_aliases(source: NDArray[np.float32], voxel_from_grid: Affine) -> NDArray[np.float32]:
+    steps = np.abs(voxel_from_grid[:3, :3]).max(axis=1)  # source voxels per grid step, along each source axis
+    sigmas = np.sqrt(np.maximum(steps**2 - 1.0, 0.0)) / 2.355  # widens one voxel's width to one step's
+    if sigmas.max() < 0.2:
+        return source
+    return np.asarray(ndimage.gaussian_filter(source, sigmas.tolist(), mode="nearest", truncate=3.0), np.float32)
+
+
+def _with_margin(box: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, slice, slice]:
+    """The box with room for the smoothing: 8 voxels."""
+    a, b, c = (slice(max(0, s.start - 8), min(n, s.stop + 8)) for s, n in zip(box, shape, strict=True))
+    return a, b, c
+
+
+def _reached(part: Grid, target: Grid, target_from_grid: Affine) -> tuple[slice, slice, slice] | None:
+    """The box of the target that a part of the source can touch."""
+    at = world_from_voxel(np.linalg.inv(target.affine) @ target_from_grid, corners(part))
+    low = np.maximum(np.floor(at.min(axis=0)).astype(int) - 1, 0)
+    high = np.minimum(np.ceil(at.max(axis=0)).astype(int) + 2, target.shape)
+    if (low >= high).any():
+        return None
+    a, b, c = (slice(int(x), int(y)) for x, y in zip(low, high, strict=True))
+    return a, b, c
