@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Shaped
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -53,32 +53,34 @@ def field_of_view(volume: Volume, grid: Grid, *, volume_from_grid: Affine) -> Bo
 
 
 def onto_grid(
-    probability: Float32[NDArray[Any], "d h w"],
+    array: Shaped[NDArray[Any], "d h w"],
     grid: Grid,
     target: Grid,
     *,
-    grid_from_target: Affine,
+    target_from_grid: Affine,
     interpolation: Interpolation = "linear",
 ) -> Float32[NDArray[Any], "i j k"]:
-    """A map of the common grid on a scan's own grid: the mean over each target voxel where those are thicker.
+    """A map or mask of one grid on another: the mean over each target voxel where those are larger.
 
-    `grid_from_target` maps the world of the target to the world of `grid`, mm.
+    `target_from_grid` maps the world of `grid` to the world of the target, mm; for the way back from the common grid
+    that is `NetworkInput.follow_up_from_grid` or `baseline_from_grid`.
     """
-    volume = Volume(array=probability, affine=grid.affine)
-    return resample(volume, target, volume_from_grid=grid_from_target, interpolation=interpolation)
+    volume = Volume(array=array, affine=grid.affine)
+    return resample(volume, target, volume_from_grid=np.linalg.inv(target_from_grid), interpolation=interpolation)
 
 
 def labels_onto_grid(
-    labels: UInt8[NDArray[Any], "d h w"] | NDArray[np.uint16],
+    labels: Shaped[NDArray[Any], "d h w"],
     grid: Grid,
     target: Grid,
     *,
-    grid_from_target: Affine,
+    target_from_grid: Affine,
 ) -> NDArray[Any]:
     """A label map on another grid: each voxel takes the label that fills most of it, background included.
 
     Every label is carried as a part of voxel in its own box, so that thick or thin slices do not alias.
     """
+    grid_from_target = np.linalg.inv(target_from_grid)
     best = np.zeros(target.shape, np.float32)
     background = np.ones(target.shape, np.float32)
     winner = np.zeros(target.shape, labels.dtype)
@@ -87,7 +89,7 @@ def labels_onto_grid(
             continue
         source = _with_margin(box, labels.shape)
         part_grid = grid.crop(source)
-        reached = _reached(part_grid, target, np.linalg.inv(grid_from_target))
+        reached = _reached(part_grid, target, target_from_grid)
         if reached is None:
             continue
         volume = Volume(array=labels[source] == label, affine=part_grid.affine)

@@ -5,8 +5,11 @@ from typing import Literal
 from numpy.linalg import inv
 
 from model.preprocess import PlacedScan, half_way, prepare
+from model.resampling import onto_grid
 from model.volume import Affine
 from worker.case import IDENTITY_4X4, NetworkInput, PairAlignment, TimePoint
+
+__all__ = ["onto_grid", "prepare_pair"]
 
 
 def prepare_pair(
