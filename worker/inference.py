@@ -32,9 +32,7 @@ class Ensemble:
         return self.members[0].card.threshold
 
 
-def predict(
-    prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptions, progress: Report
-) -> Prediction:
+def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptions, progress: Report) -> Prediction:
     """Probabilities on the common grid, and the threshold that makes them masks.
 
     Without a baseline the scan is its own prior, and one encoder pass serves both.

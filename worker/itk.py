@@ -30,7 +30,9 @@ def matrix_of(transform: Any) -> Affine:
     """The 4x4 matrix of an affine SimpleITK transform: maps fixed (output) points to moving (input) points."""
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     matrix = np.eye(4)
-    matrix[:3, :3] = np.stack([np.array(transform.TransformPoint(axis)) - origin for axis in np.eye(3).tolist()], axis=1)
+    matrix[:3, :3] = np.stack(
+        [np.array(transform.TransformPoint(axis)) - origin for axis in np.eye(3).tolist()], axis=1
+    )
     matrix[:3, 3] = origin
     return matrix
 

@@ -1,6 +1,5 @@
 """What the pipeline needs and loads once per process: the network, the brain masker, and their settings."""
 
-import os
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path

@@ -1,36 +1,22 @@
-"""The studies of a case, with their masks and alignments, as the input of the network."""
+"""From two read and aligned studies to network input."""
 
 from typing import Literal
 
-from numpy.linalg import inv
+import numpy as np
 
-from model.preprocess import PlacedScan, half_way, prepare
-from model.resampling import onto_grid
+from model.preprocess import PlacedScan, PreparedScans, half_way, prepare
 from model.volume import Affine
-from worker.case import IDENTITY_4X4, NetworkInput, PairAlignment, TimePoint
+from worker.case import NetworkInput, PairAlignment, TimePoint
 
-__all__ = ["onto_grid", "prepare_pair"]
+IDENTITY: Affine = np.eye(4)
 
 
 def prepare_pair(
-    baseline: TimePoint | None,
-    follow_up: TimePoint,
-    pair: PairAlignment | None,
-    *,
-    crop: Literal["union", "none"] = "union",
+    baseline: TimePoint, follow_up: TimePoint, pair: PairAlignment, *, crop: Literal["union", "none"] = "union"
 ) -> NetworkInput:
-    """Both time points on one 1 mm grid in their half-way space, or the follow-up alone in its own FLAIR's world.
-
-    Raises:
-        ValueError: a baseline without its alignment, or the transform has no square root.
-    """
-    if baseline is None:
-        return _prepare_one(follow_up, crop)
-    if pair is None:
-        raise ValueError("pair: expected the alignment of the two studies")
+    """Both time points on one grid in the half-way space (docs/decisions/0002)."""
     baseline_from_grid, follow_up_from_grid = half_way(pair.baseline_from_follow_up)
-    scans = [_placed(baseline, baseline_from_grid), _placed(follow_up, follow_up_from_grid)]
-    prepared = prepare(scans, crop=crop)
+    prepared = prepare([_placed(baseline, baseline_from_grid), _placed(follow_up, follow_up_from_grid)], crop=crop)
     return NetworkInput(
         baseline=prepared.scans[0],
         follow_up=prepared.scans[1],
@@ -42,25 +28,26 @@ def prepare_pair(
     )
 
 
-def _prepare_one(follow_up: TimePoint, crop: Literal["union", "none"]) -> NetworkInput:
-    prepared = prepare([_placed(follow_up, IDENTITY_4X4)], crop=crop)
+def prepare_single(time_point: TimePoint, *, crop: Literal["union", "none"] = "union") -> NetworkInput:
+    """One scan on a grid in its own FLAIR's space."""
+    prepared: PreparedScans = prepare([_placed(time_point, IDENTITY)], crop=crop)
     return NetworkInput(
         baseline=None,
         follow_up=prepared.scans[0],
         grid=prepared.grid,
         baseline_from_grid=None,
-        follow_up_from_grid=IDENTITY_4X4,
+        follow_up_from_grid=IDENTITY,
         brain=prepared.brain,
         seen_in_both=prepared.seen_in_all,
     )
 
 
-def _placed(point: TimePoint, flair_from_common: Affine) -> PlacedScan:
+def _placed(t: TimePoint, flair_from_common: Affine) -> PlacedScan:
     return PlacedScan(
-        t1=point.study.t1.volume,
-        flair=point.study.flair.volume,
-        brain=point.brain.mask,
-        t1_from_common=inv(point.alignment.flair_from_t1) @ flair_from_common,
+        t1=t.study.t1.volume,
+        flair=t.study.flair.volume,
+        brain=t.brain.mask,
+        t1_from_common=np.linalg.inv(t.alignment.flair_from_t1) @ flair_from_common,
         flair_from_common=flair_from_common,
-        skull_stripped=point.brain.skull_stripped,
+        skull_stripped=t.brain.skull_stripped,
     )

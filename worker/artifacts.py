@@ -1,0 +1,40 @@
+"""The files of a result, the same for the REST API and the command line; `report.json` last."""
+
+import os
+from pathlib import Path
+
+from model.volume import Volume
+from service.contracts.errors import ResultInconsistent
+from service.contracts.report import Report
+from worker.nifti_writer import write_nifti
+from worker.reports.figures import FigureInputs
+from worker.reports.html import render_html
+from worker.reports.table import write_csv
+
+
+def write_images(out: Path, images: dict[str, Volume]) -> None:
+    """Each image under its name, read again and compared.
+
+    Raises:
+        ResultInconsistent: a file does not hold what was written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for name, volume in images.items():
+        write_nifti(volume, out / name)
+
+
+def write_report(out: Path, report: Report, figures: FigureInputs | None) -> None:
+    """Table, page, and last of all `report.json`: where it lies, the result is whole.
+
+    Raises:
+        ResultInconsistent: the written report reads back differently.
+    """
+    write_csv(report, out / "lesions.csv")
+    (out / "report.html").write_text(render_html(report, figures), encoding="utf-8")
+    part = out / "report.json.part"
+    part.write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    if Report.model_validate_json(part.read_text(encoding="utf-8")) != report:
+        raise ResultInconsistent("the written report reads back differently")
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(out / "report.json")

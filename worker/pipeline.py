@@ -1,0 +1,274 @@
+"""From two studies to two masks and a change report: the order of the stages, and nothing else.
+
+    read -> register -> prepare -> predict -> compare -> report
+
+Each stage makes a new value (`worker/case.py`). When the studies cannot be compared, each is segmented alone and the
+report says why (docs/decisions/0004).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from model.changes import ChangeAnalysis, Masks, compare
+from model.volume import Volume
+from service.contracts.errors import RegistrationFailed
+from service.contracts.options import CompareOptions
+from service.contracts.report import ModelInfo, Report
+from worker.artifacts import write_images, write_report
+from worker.case import NetworkInput, PairAlignment, Prediction, Progress, Stage, Study, TimePoint
+from worker.inference import predict
+from worker.pipeline_tools import Tools
+from worker.preprocessing import prepare_pair, prepare_single
+from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
+from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
+from worker.reports.figures import FigureInputs
+from worker.reports.summary import ReportInputs, build_report
+from worker.segmentation import Segmented, native_change_map, native_mask, native_probability
+from worker.stage_clock import StageClock
+from worker.study_reader import check_same_patient, read_study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRequest:
+    """What to compare, and where the results go."""
+
+    baseline: Path | None
+    """Folder of a study; None: single time point mode."""
+    follow_up: Path
+    out: Path
+    options: CompareOptions
+    baseline_acquired: date | None = None
+    follow_up_acquired: date | None = None
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """What the stages up to `compare` found."""
+
+    baseline: Segmented | None
+    follow_up: Segmented
+    analysis: ChangeAnalysis | None
+    """None when the studies are not comparable."""
+    prepared: NetworkInput
+    assessment: Assessment
+    pair: PairAlignment | None
+
+
+def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Report:
+    """The report; every artifact lies in `request.out`, `report.json` written last.
+
+    Raises:
+        MsDeltaError: the input cannot be used, or the work failed; its code says which. What `progress` raises
+            (a cancelled job) passes through.
+    """
+    clock = StageClock(progress)
+    with clock.stage(Stage.READ):
+        before, after = _read(request)
+    with clock.stage(Stage.REGISTER) as done:
+        settings = RegistrationSettings(backend=request.options.registration_backend)
+        follow_up = _time_point(after, tools, settings)
+        done(0.33)
+        baseline = None if before is None else _time_point(before, tools, settings)
+        done(0.66)
+        pair, assessment = _align(baseline, follow_up, settings)
+    work = Work(request=request, tools=tools, clock=clock)
+    outcome = _longitudinal(baseline, follow_up, pair, assessment, work)
+    if outcome is None:
+        outcome = _apart(baseline, follow_up, pair, assessment, work)
+    with clock.stage(Stage.REPORT):
+        return _write(outcome, work)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Work:
+    """What every later stage needs of the request."""
+
+    request: CaseRequest
+    tools: Tools
+    clock: StageClock
+
+
+def _read(request: CaseRequest) -> tuple[Study | None, Study]:
+    follow_up = read_study(request.follow_up, acquired=request.follow_up_acquired)
+    if request.baseline is None:
+        return None, follow_up
+    baseline = read_study(request.baseline, acquired=request.baseline_acquired)
+    check_same_patient(baseline, follow_up)
+    return baseline, follow_up
+
+
+def _time_point(study: Study, tools: Tools, settings: RegistrationSettings) -> TimePoint:
+    brain = tools.brain_masker(study.flair.volume)
+    alignment = align_t1_to_flair(study.t1.volume, study.flair.volume, brain.mask, settings=settings)
+    return TimePoint(study=study, brain=brain, alignment=alignment)
+
+
+def _align(
+    baseline: TimePoint | None, follow_up: TimePoint, settings: RegistrationSettings
+) -> tuple[PairAlignment | None, Assessment]:
+    if baseline is None:
+        return None, assess_single(follow_up)
+    try:
+        pair = align_pair(
+            baseline.study.flair.volume,
+            baseline.brain.mask,
+            follow_up.study.flair.volume,
+            follow_up.brain.mask,
+            settings=settings,
+        )
+    except RegistrationFailed as error:
+        return None, not_aligned(error.message)
+    return pair, assess_pair(baseline, follow_up, pair)
+
+
+def _longitudinal(
+    baseline: TimePoint | None, follow_up: TimePoint, pair: PairAlignment | None, assessment: Assessment, work: Work
+) -> Outcome | None:
+    """Both time points on one grid; None when they cannot be compared or there is only one."""
+    if baseline is None or pair is None or not assessment.comparable:
+        return None
+    with work.clock.stage(Stage.PREPARE):
+        prepared = prepare_pair(baseline, follow_up, pair, crop=work.request.options.crop)
+    assessment += assess_coverage(prepared)
+    if not assessment.comparable:
+        return _apart(baseline, follow_up, pair, assessment, work)
+    prediction = _predict(prepared, work)
+    with work.clock.stage(Stage.COMPARE):
+        analysis = _compare(prepared, prediction)
+    return Outcome(
+        baseline=_segmented(baseline, prepared, prediction, analysis, first=True),
+        follow_up=_segmented(follow_up, prepared, prediction, analysis, first=False),
+        analysis=analysis,
+        prepared=prepared,
+        assessment=assessment,
+        pair=pair,
+    )
+
+
+def _apart(
+    baseline: TimePoint | None, follow_up: TimePoint, pair: PairAlignment | None, assessment: Assessment, work: Work
+) -> Outcome:
+    """Each scan with itself as its prior, on its own grid."""
+    after, analysis, prepared = _alone(follow_up, work)
+    before = None if baseline is None else _alone(baseline, work)[0]
+    return Outcome(
+        baseline=before,
+        follow_up=after,
+        analysis=analysis if baseline is None else None,
+        prepared=prepared,
+        assessment=assessment,
+        pair=pair,
+    )
+
+
+def _alone(time_point: TimePoint, work: Work) -> tuple[Segmented, ChangeAnalysis, NetworkInput]:
+    with work.clock.stage(Stage.PREPARE):
+        prepared = prepare_single(time_point, crop=work.request.options.crop)
+    prediction = _predict(prepared, work)
+    with work.clock.stage(Stage.COMPARE):
+        analysis = _compare(prepared, prediction)
+    return _segmented(time_point, prepared, prediction, analysis, first=False), analysis, prepared
+
+
+def _predict(prepared: NetworkInput, work: Work) -> Prediction:
+    with work.clock.stage(Stage.PREDICT) as done:
+        return predict(prepared, ensemble=work.tools.ensemble, options=work.request.options, progress=done)
+
+
+def _compare(prepared: NetworkInput, prediction: Prediction) -> ChangeAnalysis:
+    baseline = prediction.baseline
+    return compare(
+        Masks(
+            baseline=None if baseline is None else baseline >= prediction.threshold,
+            follow_up=prediction.follow_up >= prediction.threshold,
+            baseline_probability=baseline,
+            follow_up_probability=prediction.follow_up,
+            seen_in_both=prepared.seen_in_both,
+            grid=prepared.grid,
+        )
+    )
+
+
+def _segmented(
+    time_point: TimePoint, prepared: NetworkInput, prediction: Prediction, analysis: ChangeAnalysis, *, first: bool
+) -> Segmented:
+    probability = prediction.baseline if first else prediction.follow_up
+    lesions = analysis.baseline if first else analysis.follow_up
+    flair_from_grid = prepared.baseline_from_grid if first else prepared.follow_up_from_grid
+    if probability is None or lesions is None or flair_from_grid is None:
+        raise ValueError("first: there is no baseline in this case")
+    return Segmented(
+        time_point=time_point,
+        probability=probability,
+        lesions=lesions,
+        threshold=prediction.threshold,
+        grid=prepared.grid,
+        flair_from_grid=flair_from_grid,
+    )
+
+
+def _write(outcome: Outcome, work: Work) -> Report:
+    out, options = work.request.out, work.request.options
+    images, volumes = _images(outcome, with_probabilities=options.probabilities)
+    write_images(out, images)
+    inputs = ReportInputs(
+        baseline=outcome.baseline,
+        follow_up=outcome.follow_up,
+        analysis=outcome.analysis,
+        assessment=outcome.assessment,
+        pair=outcome.pair,
+        mask_volumes_ml=volumes,
+        model=_model_info(work, outcome.follow_up.threshold),
+        timings_s=work.clock.seconds,
+        job_id=work.request.job_id,
+    )
+    report = build_report(inputs)
+    write_report(out, report, _figures(outcome))
+    return report
+
+
+def _images(outcome: Outcome, *, with_probabilities: bool) -> tuple[dict[str, Volume], tuple[float | None, float]]:
+    """Artifacts by name, and the volumes (ml) of the baseline's and the follow-up's mask."""
+    images: dict[str, Volume] = {}
+    volumes: dict[str, float] = {}
+    for name, segmented in (("baseline", outcome.baseline), ("follow_up", outcome.follow_up)):
+        if segmented is None:
+            continue
+        probability = native_probability(segmented)
+        mask = native_mask(segmented, probability)
+        images[f"{name}_lesions.nii.gz"] = mask
+        volumes[name] = float(mask.array.sum()) * mask.voxel_volume_mm3 / 1000.0
+        if with_probabilities:
+            images[f"{name}_probability.nii.gz"] = probability
+    if outcome.analysis is not None and outcome.analysis.change_map is not None:
+        mask = images["follow_up_lesions.nii.gz"]
+        images["change.nii.gz"] = native_change_map(outcome.analysis, outcome.follow_up, mask)
+    return images, (volumes.get("baseline"), volumes["follow_up"])
+
+
+def _figures(outcome: Outcome) -> FigureInputs | None:
+    if outcome.analysis is None:
+        return None
+    baseline, flair = outcome.prepared.baseline, 1
+    return FigureInputs(
+        baseline=None if baseline is None else baseline[flair],
+        follow_up=outcome.prepared.follow_up[flair],
+        analysis=outcome.analysis,
+        grid=outcome.prepared.grid,
+    )
+
+
+def _model_info(work: Work, threshold: float) -> ModelInfo:
+    members = work.tools.ensemble.members
+    options = work.request.options
+    return ModelInfo(
+        name=members[0].card.name,
+        method=members[0].config.variant,
+        sha256=tuple(member.sha256 for member in members),
+        threshold=threshold,
+        mirroring=options.mirroring,
+        prior_policy=options.prior_for_first,
+        record=members[0].card.record,
+    )
