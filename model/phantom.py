@@ -78,18 +78,18 @@ def _plan(near: Point, region: Region, volumes: tuple[float, float], flair: floa
 
 
 DEFAULT_LESIONS = (
-    _plan((-27, -40, 27), "periventricular", (0, 420), 1.60, 0.78),
-    _plan((38, 18, 24), "juxtacortical", (0, 130), 1.50, 0.84),
-    _plan((26, -30, 28), "periventricular", (480, 950), 1.55, 0.70),
-    _plan((-24, 26, 14), "periventricular", (150, 360), 1.60, 0.76),
-    _plan((25, 6, 28), "deep white", (1500, 1500), 1.50, 0.66),
-    _plan((-28, -12, 32), "deep white", (600, 600), 1.60, 0.74),
-    _plan((-30, -66, 24), "juxtacortical", (180, 180), 1.45, 0.82),
-    _plan((-6, -28, -34), "infratentorial", (70, 70), 1.45, 0.84),
-    _plan((30, -66, 20), "periventricular", (900, 430), 1.55, 0.70),
-    _plan((22, -52, -36), "infratentorial", (270, 110), 1.50, 0.80),
-    _plan((-26, 4, 32), "deep white", (300, 0), 1.50, 0.80),
-    _plan((26, 38, 14), "deep white", (90, 0), 1.55, 0.84),
+    _plan((-27.0, -40.0, 27.0), "periventricular", (0.0, 420.0), 1.60, 0.78),
+    _plan((38.0, 18.0, 24.0), "juxtacortical", (0.0, 130.0), 1.50, 0.84),
+    _plan((26.0, -30.0, 28.0), "periventricular", (480.0, 950.0), 1.55, 0.70),
+    _plan((-24.0, 26.0, 14.0), "periventricular", (150.0, 360.0), 1.60, 0.76),
+    _plan((25.0, 6.0, 28.0), "deep white", (1500.0, 1500.0), 1.50, 0.66),
+    _plan((-28.0, -12.0, 32.0), "deep white", (600.0, 600.0), 1.60, 0.74),
+    _plan((-30.0, -66.0, 24.0), "juxtacortical", (180.0, 180.0), 1.45, 0.82),
+    _plan((-6.0, -28.0, -34.0), "infratentorial", (70.0, 70.0), 1.45, 0.84),
+    _plan((30.0, -66.0, 20.0), "periventricular", (900.0, 430.0), 1.55, 0.70),
+    _plan((22.0, -52.0, -36.0), "infratentorial", (270.0, 110.0), 1.50, 0.80),
+    _plan((-26.0, 4.0, 32.0), "deep white", (300.0, 0.0), 1.50, 0.80),
+    _plan((26.0, 38.0, 14.0), "deep white", (90.0, 0.0), 1.55, 0.84),
 )
 """Two new, two enlarging, four stable, two shrinking, two resolved; ratios stay clear of 1.5."""
 
@@ -172,14 +172,16 @@ class _Placed:
         return self.plan.follow_up_volume_mm3 if later else self.plan.baseline_volume_mm3
 
 
-def make_phantom_pair(options: PhantomOptions | None = None) -> PhantomPair:
+def make_phantom_pair(options: PhantomOptions | None = None, *, head: PhantomHead | None = None) -> PhantomPair:
     """Both studies and the truth about them; the same options give the same voxels.
+
+    `head` is `mni_head(options.seed)` by default; who makes several pairs saves time by making it once.
 
     Raises:
         ValueError: a lesion finds no room at its place.
     """
     options = options or PhantomOptions()
-    head = mni_head(options.seed)
+    head = head or mni_head(options.seed)
     plans = tuple(_unchanged(plan) for plan in options.lesions) if options.no_change else options.lesions
     forms = lay_out(plans, head, np.random.default_rng([options.seed, 1]))
     placed = tuple(_Placed(id=n, plan=p, blob=b) for n, (p, b) in enumerate(zip(plans, forms, strict=True), start=1))

@@ -115,15 +115,22 @@ def paint(head: PhantomHead, contrast: Contrast) -> Field:
     table[Outside.BONE], table[Outside.MARROW] = contrast.bone, contrast.marrow
     table[Outside.FAT], table[Outside.MUSCLE], table[Outside.SKIN] = contrast.fat, contrast.muscle, contrast.skin
     around = ndimage.gaussian_filter(table[head.outside], 0.6)
-    inside = contrast.fluid * head.fluid + contrast.grey * head.grey + contrast.white * head.white
-    if contrast.from_template:
-        levels = [contrast.fluid, contrast.grey, contrast.white]
-        # unsharp masking takes back some of the blur of averaging 152 brains
-        crisp = head.template + 0.7 * (head.template - ndimage.gaussian_filter(head.template, 1.5))
-        mapped = np.interp(crisp, [TEMPLATE_FLUID, TEMPLATE_GREY, TEMPLATE_WHITE], levels)
-        inside = contrast.from_template * mapped + (1.0 - contrast.from_template) * inside
-    signal = around + head.nervous * (inside - around)
-    return np.asarray(signal * (1.0 + 0.025 * head.texture), np.float32)
+    box = ndimage.find_objects((head.nervous > 0.01).astype(np.uint8))[0]
+    inside = _nervous_signal(head, contrast, box)
+    around[box] += head.nervous[box] * (inside - around[box])
+    return np.asarray(around * (1.0 + np.float32(0.025) * head.texture), np.float32)
+
+
+def _nervous_signal(head: PhantomHead, contrast: Contrast, box: tuple[slice, ...]) -> Field:
+    parts = (contrast.fluid, head.fluid), (contrast.grey, head.grey), (contrast.white, head.white)
+    mixed = sum((np.float32(signal) * part[box] for signal, part in parts), np.zeros((), np.float32))
+    if contrast.from_template == 0:
+        return np.asarray(mixed, np.float32)
+    # unsharp masking takes back some of the blur of averaging 152 brains
+    crisp = head.template[box] + 0.7 * (head.template[box] - ndimage.gaussian_filter(head.template[box], 1.5))
+    levels = [contrast.fluid, contrast.grey, contrast.white]
+    mapped = np.interp(crisp, [TEMPLATE_FLUID, TEMPLATE_GREY, TEMPLATE_WHITE], levels)
+    return np.asarray(contrast.from_template * mapped + (1.0 - contrast.from_template) * mixed, np.float32)
 
 
 def _padded(image: Any) -> Field:
@@ -142,7 +149,7 @@ def _crisp_tissues(parts: tuple[Field, Field, Field], ventricles: Mask) -> tuple
     rim = np.where(near, grey - ndimage.grey_opening(grey, size=(4, 4, 4)), 0.0)
     share = fluid / np.maximum(fluid + white, 1e-3)
     fluid, grey, white = fluid + rim * share, grey - rim, white + rim * (1.0 - share)
-    sharp = [np.power(np.clip(part, 0.0, 1.0), 2.2) for part in (fluid * 1.25, grey, white)]
+    sharp = [np.square(np.clip(part, 0.0, 1.0)) for part in (1.25 * fluid, grey, white)]
     total = np.maximum(sharp[0] + sharp[1] + sharp[2], 1e-6)
     crisp = [np.asarray(part / total, np.float32) for part in sharp]
     return crisp[0], crisp[1], crisp[2]
@@ -207,11 +214,11 @@ def _distance_from_closed(brain: Mask) -> NDArray[Any]:
 
 
 def _coordinates(shape: tuple[int, ...], affine: Affine) -> tuple[Any, Any, Any]:
-    x, y, z = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    x, y, z = (axis.astype(np.float32) for axis in np.ogrid[: shape[0], : shape[1], : shape[2]])
     return x + np.float32(affine[0, 3]), y + np.float32(affine[1, 3]), z + np.float32(affine[2, 3])
 
 
-def _ellipsoid(x: Any, y: Any, z: Any, centre: tuple[float, ...], radii: tuple[float, ...]) -> Mask:
+def _ellipsoid(x: Any, y: Any, z: Any, centre: tuple[int, int, int], radii: tuple[int, int, int]) -> Mask:
     """Points inside; coordinates are MNI mm (RAS)."""
     parts = [np.square((a - c) / r) for a, c, r in zip((x, y, z), centre, radii, strict=True)]
     return np.asarray(parts[0] + parts[1] + parts[2] < 1.0)

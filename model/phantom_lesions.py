@@ -98,7 +98,8 @@ def lay_out(plans: tuple[LesionPlan, ...], head: PhantomHead, rng: np.random.Gen
     """
     white = _room(head.white > 0.5, head)
     infratentorial = _room((head.grey + head.white > 0.9) & head.brain, head)
-    to_ventricle = np.asarray(ndimage.distance_transform_edt(~head.ventricles), np.float32)
+    spacing = np.linalg.norm(head.affine[:3, :3], axis=0)
+    to_ventricle = np.asarray(ndimage.distance_transform_edt(~head.ventricles, sampling=spacing), np.float32)
     taken: list[tuple[NDArray[Any], float]] = []
     blobs = []
     for plan in plans:
@@ -130,7 +131,8 @@ def lesion_parts(
     if box is None:
         return None
     spacing = np.linalg.norm(head_from_voxel[:3, :3], axis=0)
-    steps = [max(1, int(np.ceil(s / (SOFT_SAMPLE_MM if soft else SOLID_SAMPLE_MM)))) for s in spacing]
+    # an odd number for the solid body: a voxel exactly half full would always count as inside
+    steps = [int(np.ceil(s / SOFT_SAMPLE_MM)) if soft else int(np.ceil(s / SOLID_SAMPLE_MM)) | 1 for s in spacing]
     axes = [_inside_voxels(s, n) for s, n in zip(box, steps, strict=True)]
     i, j, k = np.meshgrid(*axes, indexing="ij", sparse=True)
     points = np.stack([row[0] * i + row[1] * j + row[2] * k + row[3] for row in head_from_voxel[:3]])
@@ -199,8 +201,9 @@ def _sphere_directions(count: int) -> NDArray[np.float64]:
 
 
 def _room(tissue: NDArray[np.bool_], head: PhantomHead) -> NDArray[np.float64]:
-    """Distance (mm) of every head voxel from the border of the tissue; the head's voxels are 1 mm."""
-    return np.asarray(ndimage.distance_transform_edt(tissue & (head.fluid < 0.2)))
+    """Distance (mm) of every head voxel from the border of the tissue."""
+    spacing = np.linalg.norm(head.affine[:3, :3], axis=0)
+    return np.asarray(ndimage.distance_transform_edt(tissue & (head.fluid < 0.2), sampling=spacing))
 
 
 def _nearest_place(

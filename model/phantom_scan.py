@@ -1,7 +1,7 @@
 """A simulated scanner for the phantom: a head in some position becomes an image on some oblique grid.
 
-Signal is integrated over the voxel: the head is sampled in sub-slices of at most 1.05 mm, lesions are blended
-there by the part of each sub-voxel they fill, and the sub-slices are averaged. Nothing is subsampled.
+Signal is integrated over the voxel: the head is sampled in sub-voxels of about 1 mm, lesions are blended there
+by the part of each sub-voxel they fill, and the sub-voxels are averaged. Nothing is subsampled.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,6 @@ PLANES: dict[Plane, NDArray[np.float64]] = {
 }
 """Columns: world (LPS) directions of columns, rows and slices as scanners store them."""
 
-SUB_SLICE_MM = 1.05
-
 HEAD_CENTRE = np.array([0.0, 14.0, 4.0])
 """Centre of the head, head world (LPS) mm: heads turn about it and every slab is centred on it."""
 
@@ -47,6 +45,8 @@ class ImageOptions:
     """Standard deviation of the noise, in parts of signal 1."""
     bias: float = 0.06
     """Standard deviation of the logarithm of the receive field."""
+    sub_voxel_mm: float = 1.05
+    """No sub-voxel is larger; the head itself has 1 mm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,7 +96,7 @@ def scan(
     """
     grid = slab(options, scan_from_head)
     head_from_scan = np.linalg.inv(scan_from_head)
-    fine, factors = sub_voxels(grid)
+    fine, factors = sub_voxels(grid, options.sub_voxel_mm)
     signal = _sample(paint(head, options.contrast), head.affine, fine, head_from_scan)
     for implant in implants:
         found = lesion_parts(implant.blob, implant.volume_mm3, fine, head_from_scan, soft=True)
@@ -130,10 +130,10 @@ def truth_on(
     return labels
 
 
-def sub_voxels(grid: Grid) -> tuple[Grid, tuple[int, int, int]]:
-    """The grid cut into voxels of at most `SUB_SLICE_MM`, and into how many along each axis."""
+def sub_voxels(grid: Grid, largest_mm: float) -> tuple[Grid, tuple[int, int, int]]:
+    """The grid with its voxels cut to at most `largest_mm`, and into how many along each axis."""
     spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
-    i, j, k = (max(1, int(np.ceil(s / SUB_SLICE_MM))) for s in spacing)
+    i, j, k = (max(1, int(np.ceil(s / largest_mm))) for s in spacing)
     factors = np.array([i, j, k])
     affine = grid.affine.copy()
     affine[:3, :3] /= factors
