@@ -25,7 +25,7 @@ PLANES: dict[Plane, NDArray[np.float64]] = {
 }
 """Columns: world (LPS) directions of columns, rows and slices as scanners store them."""
 
-HEAD_CENTRE = np.array([0.0, 14.0, 4.0])
+HEAD_CENTRE = np.array([0.0, 14.0, 9.0])
 """Centre of the head, head world (LPS) mm: heads turn about it and every slab is centred on it."""
 
 
@@ -72,7 +72,7 @@ def rigid(rotation_deg: tuple[float, float, float], shift_mm: tuple[float, float
 
 def slab(options: ImageOptions, scan_from_head: Affine) -> Grid:
     """A grid that holds the head from crown to chin, centred on it, in the protocol's plane and tilt."""
-    extent = {"axial": (208.0, 240.0, 180.0), "sagittal": (240.0, 232.0, 186.0)}[options.plane]
+    extent = {"axial": (208.0, 240.0, 192.0), "sagittal": (240.0, 232.0, 186.0)}[options.plane]
     shape = [int(np.ceil(mm / voxel)) for mm, voxel in zip(extent, options.voxel_mm, strict=True)]
     axes = rigid(options.tilt_deg, (0.0, 0.0, 0.0))[:3, :3] @ PLANES[options.plane]
     affine = np.eye(4)
