@@ -80,6 +80,7 @@ def place_lesions(
     distance = frame.linear(anatomy.ventricle_distance) / SDF_STEPS_PER_MM
     for _ in range(int(rng.integers(0, 14))):
         _place_single(placed, allowed, distance, pool, rng)
+    placed = _without_crumbs(placed)
     current, prior = _fates(placed, rng) if changing else (placed, placed)
     if rng.random() < 0.5:
         current, prior = prior, current
@@ -88,7 +89,7 @@ def place_lesions(
         native=native,
         white=tissue == Tissue.WHITE,
         mimics=_mimics(tissue, distance, rng),
-        flair_contrast=float(rng.uniform(1.15, 1.7)),
+        flair_contrast=float(rng.uniform(1.2, 1.75)),
         t1_contrast=float(rng.uniform(0.5, 0.95)),
         softness_mm=float(rng.uniform(0.4, 0.9)),
     )
@@ -154,7 +155,7 @@ def _place_single(
 
 def _fates(placed: Mask, rng: np.random.Generator) -> tuple[Mask, Mask]:
     """The lesions at the later and the earlier time; small ones do not shrink away, they vanish whole."""
-    labelled, count = ndimage.label(placed, np.ones((3, 3, 3)))
+    labelled, _ = ndimage.label(placed, np.ones((3, 3, 3)))
     later, earlier = np.zeros_like(placed), np.zeros_like(placed)
     for label, box in enumerate(ndimage.find_objects(labelled), start=1):
         lesion = labelled[box] == label
@@ -162,8 +163,15 @@ def _fates(placed: Mask, rng: np.random.Generator) -> tuple[Mask, Mask]:
         smaller = _shrunk(lesion, float(rng.uniform(0.2, 0.65)))
         later[box] |= {"resolved": np.zeros_like(lesion), "shrunk": smaller}.get(fate, lesion)
         earlier[box] |= {"new": np.zeros_like(lesion), "grown": smaller}.get(fate, lesion)
-    del count
     return later, earlier
+
+
+def _without_crumbs(placed: Mask, *, fewest_voxels: int = 5) -> Mask:
+    """Without what the tissue cuts off a pattern: crumbs that no reader would mark."""
+    labelled, _ = ndimage.label(placed, np.ones((3, 3, 3)))
+    sizes = np.bincount(labelled.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes >= fewest_voxels)[labelled])
 
 
 def _shrunk(lesion: Mask, part: float) -> Mask:

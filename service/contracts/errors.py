@@ -5,6 +5,7 @@ MsDeltaError
  |   |- upload: TruncatedArchive ArchiveTooLarge UnsafeArchivePath EmptyStudy UploadTooLarge UnsupportedFile
  |   |          MixedPatients IncompleteUpload
  |   |- image:  NotAnImage NotThreeDimensional EmptyImage CorruptImage UnsupportedTransferSyntax
+ |   |          UnsupportedMultiFrame
  |   |          MissingSlice DuplicateSlice InconsistentOrientation InconsistentFrameOfReference
  |   |          InconsistentImages ImageTooSmall
  |   |- study:  MissingT1 MissingFlair AmbiguousSeries DifferentPatients
@@ -142,6 +143,13 @@ class UnsupportedTransferSyntax(BadInput):
 
     code = "unsupported_transfer_syntax"
     title = "The compression of the images is not supported"
+
+
+class UnsupportedMultiFrame(BadInput):
+    """Enhanced multi-frame MR, which is not read yet."""
+
+    code = "unsupported_multi_frame"
+    title = "Enhanced multi-frame images are not supported yet"
 
 
 class MissingSlice(BadInput):

@@ -1,0 +1,290 @@
+"""The job table: the truth about every job. The broker only hints at it.
+
+Every change is a compare-and-set on the state, and `advance` (jobs.py) is the only judge of what may follow what.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from service.contracts.deliveries import add_delivery
+from service.contracts.errors import IdempotencyConflict, JobNotFound, LeaseLost
+from service.contracts.jobs import TRANSITIONS, Job, JobEvent, JobState, Lease, advance
+from service.contracts.tables import jobs
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """What a job is made of."""
+
+    follow_up: str
+    baseline: str | None
+    options: dict[str, object]
+    callback_url: str | None
+    owner: str
+    idempotency_key: str | None
+    request_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """What a worker learns when it renews its lease."""
+
+    held: bool
+    cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What the sweeper did: jobs to send again, and jobs given up."""
+
+    requeued: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+class JobStore:
+    """Jobs in SQLite or PostgreSQL."""
+
+    def __init__(self, engine: Engine, *, now: Clock = lambda: datetime.now(UTC)) -> None:
+        self._engine = engine
+        self._now = now
+
+    def create(self, new: NewJob) -> tuple[Job, bool]:
+        """The job, and whether it was made now: the same idempotency key and request give the job there is.
+
+        Raises:
+            IdempotencyConflict: the key was used with another request.
+        """
+        now = self._now()
+        values = {
+            "id": uuid.uuid4().hex,
+            "state": JobState.QUEUED.value,
+            "follow_up": new.follow_up,
+            "baseline": new.baseline,
+            "options": new.options,
+            "callback_url": new.callback_url,
+            "owner": new.owner,
+            "idempotency_key": new.idempotency_key,
+            "request_digest": new.request_digest,
+            "created": now,
+            "queued": now,
+            "attempt": 0,
+            "fraction": 0.0,
+            "cancel_requested": False,
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(jobs.insert().values(**values))
+        except IntegrityError:
+            return self._existing(new), False
+        return self.get(str(values["id"])), True
+
+    def get(self, job_id: str) -> Job:
+        """The job of an id.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        with self._engine.connect() as connection:
+            return _job(_row(connection, job_id))
+
+    def page(
+        self, *, owner: str | None, state: JobState | None, limit: int, before: tuple[datetime, str] | None
+    ) -> list[Job]:
+        """Jobs, newest first; of one owner, or of all (None)."""
+        query = select(jobs).order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit)
+        if owner is not None:
+            query = query.where(jobs.c.owner == owner)
+        if state is not None:
+            query = query.where(jobs.c.state == state.value)
+        if before is not None:
+            created, job_id = before
+            query = query.where(
+                or_(jobs.c.created < created, and_(jobs.c.created == created, jobs.c.id < job_id))
+            )
+        with self._engine.connect() as connection:
+            return [_job(row) for row in connection.execute(query)]
+
+    def uses_study(self, study_id: str) -> bool:
+        """True while a job that has not ended needs the study."""
+        live = jobs.c.state.in_([JobState.QUEUED.value, JobState.RUNNING.value])
+        query = select(jobs.c.id).where(live, or_(jobs.c.baseline == study_id, jobs.c.follow_up == study_id)).limit(1)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def claim(self, job_id: str, *, lease_s: float) -> Lease | None:
+        """A lease on a queued job, or None when it is not to be had (running, ended, unknown): the message is old."""
+        now, token = self._now(), uuid.uuid4().hex
+        expires = now + timedelta(seconds=lease_s)
+        changed = {
+            "state": advance(JobState.QUEUED, JobEvent.CLAIM).value,
+            "attempt": jobs.c.attempt + 1,
+            "lease_token": token,
+            "lease_expires": expires,
+            "started": now,
+            "stage": None,
+            "fraction": 0.0,
+        }
+        with self._engine.begin() as connection:
+            taken = connection.execute(
+                update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.QUEUED.value).values(**changed)
+            )
+            if taken.rowcount != 1:
+                return None
+            attempt = int(_row(connection, job_id).attempt)
+        return Lease(job_id=job_id, token=token, attempt=attempt, expires=expires)
+
+    def heartbeat(self, lease: Lease, *, lease_s: float, stage: str | None, fraction: float) -> Heartbeat:
+        """Renews the lease and notes the progress; tells whether it is still held and whether to stop."""
+        expires = self._now() + timedelta(seconds=lease_s)
+        with self._engine.begin() as connection:
+            renewed = connection.execute(
+                update(jobs).where(*_held(lease)).values(lease_expires=expires, stage=stage, fraction=fraction)
+            )
+            if renewed.rowcount != 1:
+                return Heartbeat(held=False, cancel_requested=False)
+            return Heartbeat(held=True, cancel_requested=bool(_row(connection, lease.job_id).cancel_requested))
+
+    def finish(
+        self, lease: Lease, event: JobEvent, *, error_code: str | None = None, error_message: str | None = None
+    ) -> None:
+        """Ends the job, and notes the callback to deliver, in one transaction.
+
+        Raises:
+            LeaseLost: another worker holds the job, or it has ended.
+        """
+        now, state = self._now(), advance(JobState.RUNNING, event)
+        with self._engine.begin() as connection:
+            done = connection.execute(
+                update(jobs)
+                .where(*_held(lease))
+                .values(state=state.value, error_code=error_code, error_message=error_message, **_ended(state, now))
+            )
+            if done.rowcount != 1:
+                raise LeaseLost("the lease ran out before the job was finished")
+            _note_callback(connection, lease.job_id, now)
+
+    def request_cancel(self, job_id: str) -> Job:
+        """A queued job is cancelled at once; a running one is asked to stop.
+
+        Raises:
+            JobNotFound, IllegalTransition: there is no such job, or it has ended.
+        """
+        now = self._now()
+        with self._engine.begin() as connection:
+            state = JobState(_row(connection, job_id).state)
+            after = advance(state, JobEvent.CANCEL)
+            values: dict[str, Any] = {"cancel_requested": True}
+            if state is JobState.QUEUED:
+                values |= {"state": after.value, **_ended(after, now)}
+            changed = connection.execute(
+                update(jobs).where(jobs.c.id == job_id, jobs.c.state == state.value).values(**values)
+            )
+            if changed.rowcount == 1 and state is JobState.QUEUED:
+                _note_callback(connection, job_id, now)
+        return self.get(job_id)
+
+    def give_back(self, lease: Lease) -> bool:
+        """Queues a running job again, because its worker stops; False when the lease was lost already."""
+        with self._engine.begin() as connection:
+            return _requeue(connection, _held(lease), self._now())
+
+    def sweep(self, *, max_attempts: int) -> Swept:
+        """Takes jobs back from leases that ran out: queued again, or failed after too many attempts."""
+        now, requeued, failed = self._now(), [], []
+        expired = (jobs.c.state == JobState.RUNNING.value, jobs.c.lease_expires < now)
+        with self._engine.begin() as connection:
+            for row in connection.execute(select(jobs).where(*expired)).all():
+                held = (jobs.c.id == row.id, jobs.c.lease_token == row.lease_token, *expired)
+                if row.cancel_requested:
+                    _close(connection, held, JobEvent.CANCEL, now)
+                elif row.attempt >= max_attempts:
+                    _close(connection, held, JobEvent.FAIL, now, code="worker_lost",
+                           message=f"the worker was lost in each of {row.attempt} attempts")
+                    failed.append(row.id)
+                elif _requeue(connection, held, now):
+                    requeued.append(row.id)
+                if row.id not in requeued:
+                    _note_callback(connection, row.id, now)
+        return Swept(requeued=tuple(requeued), failed=tuple(failed))
+
+    def waiting(self, *, longer_than_s: float) -> list[str]:
+        """Jobs queued for so long that their message may be lost; each is given a fresh waiting time."""
+        now = self._now()
+        late = (jobs.c.state == JobState.QUEUED.value, jobs.c.queued < now - timedelta(seconds=longer_than_s))
+        with self._engine.begin() as connection:
+            found = [row.id for row in connection.execute(select(jobs.c.id).where(*late))]
+            if found:
+                connection.execute(update(jobs).where(jobs.c.id.in_(found), *late).values(queued=now))
+        return found
+
+    def _existing(self, new: NewJob) -> Job:
+        query = select(jobs).where(jobs.c.owner == new.owner, jobs.c.idempotency_key == new.idempotency_key)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one()
+        if row.request_digest != new.request_digest:
+            raise IdempotencyConflict("this Idempotency-Key was used with another request body")
+        return _job(row)
+
+
+def _row(connection: Connection, job_id: str) -> Row[Any]:
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    if row is None:
+        raise JobNotFound("no job has this id")
+    return row
+
+
+def _held(lease: Lease) -> tuple[Any, ...]:
+    return (
+        jobs.c.id == lease.job_id,
+        jobs.c.lease_token == lease.token,
+        jobs.c.state == JobState.RUNNING.value,
+    )
+
+
+def _ended(state: JobState, now: datetime) -> dict[str, Any]:
+    values: dict[str, Any] = {"ended": now, "lease_token": None, "lease_expires": None}
+    return values | ({"fraction": 1.0, "stage": None} if state is JobState.SUCCEEDED else {})
+
+
+def _requeue(connection: Connection, held: tuple[Any, ...], now: datetime) -> bool:
+    values: dict[str, Any] = {
+        "state": advance(JobState.RUNNING, JobEvent.REQUEUE).value,
+        "queued": now,
+        "lease_token": None,
+        "lease_expires": None,
+    }
+    return connection.execute(update(jobs).where(*held).values(**values)).rowcount == 1
+
+
+def _close(
+    connection: Connection,
+    held: tuple[Any, ...],
+    event: JobEvent,
+    now: datetime,
+    *,
+    code: str | None = None,
+    message: str | None = None,
+) -> None:
+    state = TRANSITIONS[JobState.RUNNING, event]
+    values = {"state": state.value, "error_code": code, "error_message": message, **_ended(state, now)}
+    connection.execute(update(jobs).where(*held).values(**values))
+
+
+def _note_callback(connection: Connection, job_id: str, now: datetime) -> None:
+    url = _row(connection, job_id).callback_url
+    if url:
+        add_delivery(connection, job_id=job_id, kind="callback", target=url, due=now)
+
+
+def _job(row: Row[Any]) -> Job:
+    names = Job.__dataclass_fields__
+    values = {name: getattr(row, name) for name in names}
+    return Job(**{**values, "state": JobState(row.state)})

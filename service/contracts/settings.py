@@ -1,0 +1,47 @@
+"""Settings of the service and the worker, from `MSDELTA_*` variables or the caller."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read once, by the program that starts; passed on as a value."""
+
+    model_config = SettingsConfigDict(env_prefix="MSDELTA_", frozen=True, extra="ignore")
+
+    data_folder: Path = Path("msdelta-data")
+    database_url: str | None = None
+    """SQLAlchemy URL; None: SQLite in the data folder."""
+    broker_url: str = "redis://127.0.0.1:6379/0"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    log_level: str = "INFO"
+
+    max_upload_bytes: int = 8 * 2**30
+    max_unpacked_bytes: int = 16 * 2**30
+    max_files: int = 20_000
+    least_free_bytes: int = 512 * 2**20
+    """An upload is refused before the disk is full."""
+
+    weights: Path | None = None
+    """A safetensors file or a folder with several; None: the shipped weights."""
+    device: str = "auto"
+
+    lease_s: float = 60.0
+    heartbeat_s: float = 10.0
+    sweep_every_s: float = 15.0
+    lost_message_s: float = 120.0
+    """A queued job without a worker for this long is sent again."""
+    max_attempts: int = 3
+    hard_time_limit_s: int = 3600
+    visibility_timeout_s: int = 7200
+    """Redis hands a message out again after this; longer than the hard time limit."""
+    callback_attempts: int = 8
+    allow_private_callbacks: bool = False
+    """Callbacks to loopback and private addresses: for a site's own network and for tests."""
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL of the job store."""
+        return self.database_url or f"sqlite:///{self.data_folder.resolve() / 'jobs.sqlite'}"
