@@ -85,7 +85,9 @@ def test_centroids_of_the_masks_lie_where_the_truth_says(pair):
             voxels = np.argwhere(study.lesion_ids.array == lesion.id)
             if len(voxels):
                 centroid = world_from_voxel(study.flair.affine, voxels.mean(axis=0)[None])[0]
-                assert np.linalg.norm(centroid - getattr(lesion, f"{name}_centroid_mm")) < 0.5
+                # a cap that fills less than half of the last slice is lost to the mask, on that side only
+                tolerance = 0.2 * max(study.flair.spacing)
+                assert np.linalg.norm(centroid - getattr(lesion, f"{name}_centroid_mm")) < tolerance
 
 
 def test_the_transform_carries_follow_up_positions_to_baseline(pair):
