@@ -1,6 +1,6 @@
 """API keys: random, stored as a hash, limited to scopes.
 
-    msd_<id>_<secret>     id: 12 hex digits, in the table; secret: 43 characters, only its SHA-256 is kept
+msd_<id>_<secret>     id: 12 hex digits, in the table; secret: 43 characters, only its SHA-256 is kept
 """
 
 import hashlib
@@ -86,9 +86,7 @@ class ApiKeys:
     def revoke(self, key_id: str) -> bool:
         """Ends a key; False when there is none of this id."""
         with self._engine.begin() as connection:
-            changed = connection.execute(
-                update(api_keys).where(api_keys.c.id == key_id).values(revoked=self._now())
-            )
+            changed = connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked=self._now()))
         return changed.rowcount == 1
 
 

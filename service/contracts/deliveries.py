@@ -67,9 +67,7 @@ class DeliveryStore:
     def delivered(self, delivery: Delivery) -> None:
         """Notes that the receiver has it."""
         with self._engine.begin() as connection:
-            connection.execute(
-                update(deliveries).where(deliveries.c.id == delivery.id).values(state="delivered")
-            )
+            connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(state="delivered"))
 
     def states(self, job_id: str) -> list[str]:
         """State of each delivery of a job."""

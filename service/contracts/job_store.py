@@ -106,9 +106,7 @@ class JobStore:
             query = query.where(jobs.c.state == state.value)
         if before is not None:
             created, job_id = before
-            query = query.where(
-                or_(jobs.c.created < created, and_(jobs.c.created == created, jobs.c.id < job_id))
-            )
+            query = query.where(or_(jobs.c.created < created, and_(jobs.c.created == created, jobs.c.id < job_id)))
         with self._engine.connect() as connection:
             return [_job(row) for row in connection.execute(query)]
 
@@ -206,8 +204,14 @@ class JobStore:
                 if row.cancel_requested:
                     _close(connection, held, JobEvent.CANCEL, now)
                 elif row.attempt >= max_attempts:
-                    _close(connection, held, JobEvent.FAIL, now, code="worker_lost",
-                           message=f"the worker was lost in each of {row.attempt} attempts")
+                    _close(
+                        connection,
+                        held,
+                        JobEvent.FAIL,
+                        now,
+                        code="worker_lost",
+                        message=f"the worker was lost in each of {row.attempt} attempts",
+                    )
                     failed.append(row.id)
                 elif _requeue(connection, held, now):
                     requeued.append(row.id)

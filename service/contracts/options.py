@@ -15,6 +15,9 @@ class CompareOptions(BaseModel):
     threshold: float | None = Field(default=None, gt=0, lt=1, description="lesion probability; null: the model's own")
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
     prior_for_first: Literal["follow-up", "self"] = Field(
-        "follow-up", description="prior when the baseline is segmented: the follow-up (paper) or the scan itself"
+        default="follow-up",
+        description="prior when the baseline is segmented: the follow-up (paper) or the scan itself",
     )
-    crop: Literal["union", "none"] = Field("union", description="crop to the union of both brains (paper) or not")
+    crop: Literal["union", "none"] = Field(
+        default="union", description="crop to the union of both brains (paper) or not"
+    )

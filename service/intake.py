@@ -1,0 +1,260 @@
+"""Uploads straight to disk: memory stays flat whatever the size, names of the caller are never used.
+
+The multipart body is parsed as it streams in; each part goes to a file of ours. A zip is unpacked after it is whole.
+What is refused leaves nothing behind.
+"""
+
+import hashlib
+import shutil
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from anyio import to_thread
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from service.contracts.archives import Limits, opaque_name, unpack_zip
+from service.contracts.blobs import BlobStore
+from service.contracts.dicom_headers import read_header
+from service.contracts.errors import (
+    EmptyStudy,
+    IncompleteUpload,
+    InvalidRequest,
+    MissingFlair,
+    MissingT1,
+    MixedPatients,
+    NotAnImage,
+    UnsupportedFile,
+    UploadTooLarge,
+)
+from service.contracts.settings import Settings
+from service.contracts.study_store import StudyRow
+
+ZIP_MAGIC = b"PK\x03\x04"
+GZIP_MAGIC = b"\x1f\x8b"
+LONGEST_FIELD = 64
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """One part of the form as it streams in."""
+
+    field_name: str = ""
+    file_name: str = ""
+    path: Path | None = None
+    sink: BinaryIO | None = None
+    value: bytearray = field(default_factory=bytearray)
+
+
+async def receive_study(
+    chunks: AsyncIterator[bytes], content_type: str, *, blobs: BlobStore, settings: Settings, owner: str
+) -> StudyRow:
+    """The stored study of an upload.
+
+    Raises:
+        BadInput: what is wrong with it; nothing is kept then.
+    """
+    incoming = blobs.incoming_folder()
+    try:
+        form = FormReader(content_type, incoming, blobs, settings)
+        async for chunk in chunks:
+            await to_thread.run_sync(form.feed, chunk)
+        await to_thread.run_sync(form.finish)
+        return await to_thread.run_sync(_accept, form, blobs, settings, owner)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+
+
+class FormReader:
+    """Parts of a multipart/form-data body written to files as they come."""
+
+    def __init__(self, content_type: str, folder: Path, blobs: BlobStore, settings: Settings) -> None:
+        kind, options = parse_options_header(content_type.encode())
+        boundary = options.get(b"boundary")
+        if kind != b"multipart/form-data" or not boundary:
+            raise InvalidRequest("expected a multipart/form-data body")
+        self.uploads = folder / "uploads"
+        self.uploads.mkdir()
+        self.files: list[Part] = []
+        self.values: dict[str, str] = {}
+        self._blobs, self._settings = blobs, settings
+        self._part = Part()
+        self._header_name, self._header_value = bytearray(), bytearray()
+        self._received = 0
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_part_data": self._data,
+                "on_part_end": self._end,
+                "on_header_field": lambda data, start, end: self._header_name.extend(data[start:end]),
+                "on_header_value": lambda data, start, end: self._header_value.extend(data[start:end]),
+                "on_header_end": self._header,
+                "on_headers_finished": self._open,
+                "on_end": self._finish_form,
+            },
+        )
+
+    def feed(self, chunk: bytes) -> None:
+        """Takes the next bytes of the body."""
+        self._received += len(chunk)
+        if self._received > self._settings.max_upload_bytes:
+            self._close()
+            raise UploadTooLarge(f"the upload is larger than {self._settings.max_upload_bytes} bytes")
+        if self._blobs.free_bytes() < self._settings.least_free_bytes:
+            self._close()
+            raise UploadTooLarge("the upload does not fit on the disk of this service")
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            self._close()
+            raise InvalidRequest("the body is not valid multipart/form-data") from error
+
+    def finish(self) -> None:
+        """Checks that the body was whole."""
+        self._close()
+        if not self._ended:
+            raise IncompleteUpload("the body ended before its last boundary")
+
+    def _begin(self) -> None:
+        self._part = Part()
+
+    def _header(self) -> None:
+        if bytes(self._header_name).lower() == b"content-disposition":
+            _, options = parse_options_header(bytes(self._header_value))
+            self._part.field_name = options.get(b"name", b"").decode("utf-8", "replace")
+            self._part.file_name = options.get(b"filename", b"").decode("utf-8", "replace")
+        self._header_name, self._header_value = bytearray(), bytearray()
+
+    def _open(self) -> None:
+        if self._part.file_name:
+            if len(self.files) >= self._settings.max_files:
+                raise UploadTooLarge(f"the upload holds more than {self._settings.max_files} files")
+            self._part.path = self.uploads / f"{len(self.files) + 1:06d}"
+            self._part.sink = self._part.path.open("xb")
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._part.sink is not None:
+            self._part.sink.write(data[start:end])
+        elif len(self._part.value) + end - start > LONGEST_FIELD:
+            raise InvalidRequest("a form field is longer than any that is known")
+        else:
+            self._part.value.extend(data[start:end])
+
+    def _end(self) -> None:
+        if self._part.sink is not None:
+            self._part.sink.close()
+            self._part.sink = None
+            self.files.append(self._part)
+        else:
+            self.values[self._part.field_name] = self._part.value.decode("utf-8", "replace")
+
+    def _finish_form(self) -> None:
+        self._ended = True
+
+    def _close(self) -> None:
+        if self._part.sink is not None:
+            self._part.sink.close()
+            self._part.sink = None
+
+
+def _accept(form: FormReader, blobs: BlobStore, settings: Settings, owner: str) -> StudyRow:
+    """Names, checks and moves the files into place."""
+    if not form.files:
+        raise EmptyStudy("the upload holds no file")
+    acquired = _acquired(form.values)
+    study = form.uploads.parent / "study"
+    study.mkdir()
+    limits = Limits(max_bytes=settings.max_unpacked_bytes, max_files=settings.max_files)
+    for part in form.files:
+        _store(part, study, limits)
+    kind, found = _inspect(study)
+    study_id = uuid.uuid4().hex
+    row = StudyRow(
+        id=study_id,
+        kind=kind,
+        instances=sum(1 for _ in study.iterdir()),
+        bytes=sum(path.stat().st_size for path in study.iterdir()),
+        sha256=_digest(study),
+        acquired=acquired or found,
+        owner=owner,
+        created=datetime.now(UTC),
+    )
+    blobs.accept_study(study, study_id)
+    return row
+
+
+def _acquired(values: dict[str, str]) -> date | None:
+    text = values.get("acquired", "").strip()
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest("acquired: expected an ISO date such as 2024-05-31") from None
+
+
+def _store(part: Part, study: Path, limits: Limits) -> None:
+    """One upload into the study folder under a name of ours."""
+    if part.path is None:
+        return
+    number = sum(1 for _ in study.iterdir()) + 1
+    with part.path.open("rb") as file:
+        start = file.read(4)
+    if start == ZIP_MAGIC:
+        unpack_zip(part.path, study, limits, name=lambda original, n: opaque_name(original, number + n))
+    elif part.field_name in {"t1", "flair"}:
+        suffix = ".nii.gz" if start[:2] == GZIP_MAGIC else ".nii"
+        target = study / f"{part.field_name}{suffix}"
+        if target.exists():
+            raise InvalidRequest(f"the form holds more than one file for {part.field_name}")
+        part.path.rename(target)
+    else:
+        part.path.rename(study / opaque_name(part.file_name, number))
+
+
+def _inspect(study: Path) -> tuple[Literal["dicom", "nifti"], date | None]:
+    """What kind of study this is; NIfTI needs both sequences, DICOM one patient.
+
+    Raises:
+        MissingT1, MissingFlair, NotAnImage, UnsupportedFile, MixedPatients: nothing usable, or too much.
+    """
+    names = [path.name for path in study.iterdir()]
+    if any(".nii" in name for name in names):
+        for sequence, error in (("flair", MissingFlair), ("t1", MissingT1)):
+            if not any(name.startswith(sequence) for name in names):
+                raise error(f"expected a NIfTI file for {sequence}, saw none (form field, or named so in the zip)")
+        for path in study.iterdir():
+            if ".nii" in path.name and not _looks_like_nifti(path):
+                raise NotAnImage("a file for t1 or flair is not NIfTI")
+        return "nifti", None
+    headers = [header for path in sorted(study.iterdir()) if (header := read_header(path)) is not None]
+    if not headers:
+        raise UnsupportedFile(f"saw {len(names)} files, none of them DICOM or NIfTI")
+    patients = {header.patient for header in headers}
+    if len(patients) > 1:
+        raise MixedPatients(f"saw images of {len(patients)} patients in one study, expected one")
+    return "dicom", next((h.study_date for h in headers if h.study_date is not None), None)
+
+
+def _looks_like_nifti(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(352)
+    return (
+        start[:2] == GZIP_MAGIC
+        or start[344:347] in (b"n+1", b"ni1")
+        or start[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")
+    )
+
+
+def _digest(study: Path) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(study.iterdir()):
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()

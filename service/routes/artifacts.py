@@ -1,0 +1,67 @@
+"""The files of a result, and the report as a typed value."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import FileResponse
+
+from service.contracts.api_keys import ApiKey
+from service.contracts.errors import ArtifactNotFound
+from service.contracts.jobs import JobState
+from service.contracts.report import Report
+from service.contracts.schemas import Artifact, ArtifactList
+from service.dependencies import Parts, PartsOf, Reader
+from service.routes.jobs import owned_job
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
+
+MEDIA_TYPES = {
+    ".gz": "application/gzip",
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".html": "text/html; charset=utf-8",
+}
+
+
+@router.get("/artifacts")
+def list_artifacts(job_id: str, parts: PartsOf, key: Reader) -> ArtifactList:
+    """The files of the result; none before the job has succeeded."""
+    found = _results(job_id, parts, key)
+    return ArtifactList(artifacts=tuple(_artifact(job_id, path) for path in found.values()))
+
+
+@router.get("/artifacts/{name}", response_class=FileResponse)
+def download_artifact(job_id: str, name: str, parts: PartsOf, key: Reader) -> FileResponse:
+    """One file; `Range` requests are answered in part (206)."""
+    path = _results(job_id, parts, key).get(name)
+    if path is None:
+        raise ArtifactNotFound("the job has no artifact of this name")
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
+    return FileResponse(path, media_type=_media_type(path), filename=path.name, headers=headers)
+
+
+@router.get("/report")
+def show_report(job_id: str, parts: PartsOf, key: Reader) -> Report:
+    """The change report: `report.json` as a typed value."""
+    path = _results(job_id, parts, key).get("report.json")
+    if path is None:
+        raise ArtifactNotFound("the job has no report yet")
+    return Report.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def _results(job_id: str, parts: Parts, key: ApiKey) -> dict[str, Path]:
+    job = owned_job(job_id, parts, key)
+    return parts.blobs.results(job.id, job.attempt) if job.state is JobState.SUCCEEDED else {}
+
+
+def _artifact(job_id: str, path: Path) -> Artifact:
+    return Artifact(
+        name=path.name,
+        bytes=path.stat().st_size,
+        media_type=_media_type(path),
+        href=f"/v1/jobs/{job_id}/artifacts/{path.name}",
+    )
+
+
+def _media_type(path: Path) -> str:
+    return MEDIA_TYPES.get(path.suffix, "application/octet-stream")
