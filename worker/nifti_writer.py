@@ -7,10 +7,12 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from model.volume import Volume
+from model.volume import Affine, Volume
 from service.contracts.errors import ResultInconsistent
 
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+GRID_TOLERANCE_MM = 1e-3
+"""The header holds the affine in single precision."""
 
 
 def write_nifti(volume: Volume, path: Path) -> None:
@@ -22,7 +24,8 @@ def write_nifti(volume: Volume, path: Path) -> None:
     array: NDArray[Any] = volume.array
     array = array.astype(np.uint8) if array.dtype in (np.bool_, np.uint8) else array.astype(np.float32)
     affine = RAS_FROM_LPS @ volume.affine
-    image = nib.Nifti1Image(array, affine)
+    nifti_image: Any = nib.nifti1.Nifti1Image  # untyped
+    image = nifti_image(array, affine)
     image.header.set_xyzt_units("mm")
     image.set_qform(affine, code="scanner")
     image.set_sform(affine, code="scanner")
@@ -30,9 +33,9 @@ def write_nifti(volume: Volume, path: Path) -> None:
     _check(path, array, affine)
 
 
-def _check(path: Path, array: NDArray[Any], affine: NDArray[np.float64]) -> None:
-    again = nib.load(path)
-    if again.shape != array.shape or np.abs(again.affine - affine).max() > 1e-3:
+def _check(path: Path, array: NDArray[Any], affine: Affine) -> None:
+    again: Any = nib.load(path)
+    if again.shape != array.shape or np.abs(again.affine - affine).max() > GRID_TOLERANCE_MM:
         raise ResultInconsistent("a written image reads back with another grid")
-    if not np.array_equal(np.asarray(again.dataobj), array):
+    if not np.array_equal(np.asarray(again.dataobj), array, equal_nan=array.dtype.kind == "f"):
         raise ResultInconsistent("a written image reads back with other values")
