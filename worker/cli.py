@@ -1,0 +1,188 @@
+"""The command line: `msdelta COMMAND`."""
+
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from service.contracts.api_keys import ApiKeys, Scope
+from service.contracts.database import migrate, open_database
+from service.contracts.errors import BadInput, InvalidCheckpoint, MsDeltaError
+from service.contracts.options import CompareOptions
+from service.contracts.settings import Settings
+
+cli = typer.Typer(
+    help="Which MS lesions are new, grown, shrunk or gone between two brain MRI studies. "
+    "For research use. Not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+keys_cli = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+cli.add_typer(keys_cli, name="keys")
+
+STATUS_BAD_INPUT = 2
+STATUS_FAILED = 1
+
+
+@cli.command()
+def compare(
+    studies: Annotated[
+        list[Path],
+        typer.Argument(metavar="[BASELINE] FOLLOW_UP", help="folder or zip: DICOM, or NIfTI named T1, FLAIR"),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for masks, table and report")],
+    as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
+    probabilities: Annotated[bool, typer.Option(help="also write lesion probabilities")] = False,
+    mirroring: Annotated[bool, typer.Option(help="average over mirrored inputs: 8 times the work")] = False,
+    threshold: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="lesion probability")] = None,
+    registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
+    prior_for_first: Annotated[str, typer.Option(help="prior of the baseline: follow-up or self")] = "follow-up",
+    crop: Annotated[str, typer.Option(help="union or none")] = "union",
+    weights: Annotated[Path | None, typer.Option(help="safetensors file, or a folder: an ensemble")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "auto",
+) -> None:
+    """Compares two studies, or segments one, in this process."""
+    from worker.commands.compare import compare_studies  # noqa: PLC0415 (keeps --help quick)
+
+    if len(studies) > 2:
+        raise typer.BadParameter("expected one or two studies")
+    options = CompareOptions.model_validate(
+        {
+            "probabilities": probabilities,
+            "mirroring": mirroring,
+            "threshold": threshold,
+            "registration_backend": registration_backend,
+            "prior_for_first": prior_for_first,
+            "crop": crop,
+        }
+    )
+    settings = Settings().model_copy(update={"weights": weights, "device": device})
+    compare_studies(studies, out, options, settings=settings, as_json=as_json)
+
+
+@cli.command()
+def up(
+    data: Annotated[
+        Path | None, typer.Option(help="data folder; default MSDELTA_DATA_FOLDER or ./msdelta-data")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
+) -> None:
+    """Starts Redis, the API and a worker; Ctrl-C stops them."""
+    from worker.embedded import serve  # noqa: PLC0415
+
+    given = {"data_folder": data, "host": host, "port": port}
+    settings = Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    console = Console(soft_wrap=True, highlight=False)
+    serve(settings, say=lambda text: console.print(text, markup=False))
+
+
+@cli.command()
+def worker(
+    queues: Annotated[str, typer.Option(help="Celery queues, by comma")] = "gpu",
+) -> None:
+    """Runs a worker against the broker and job store of the settings: one process, one device."""
+    arguments = [
+        "worker",
+        "--pool=solo",
+        "--concurrency=1",
+        f"--queues={queues}",
+        "--without-gossip",
+        "--without-mingle",
+    ]
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not spin beside the registration's
+    from worker.app import app  # noqa: PLC0415
+
+    app.worker_main([*arguments, "--loglevel=WARNING"])
+
+
+@cli.command()
+def api(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8000,
+) -> None:
+    """Runs the API alone (compose)."""
+    import uvicorn  # noqa: PLC0415
+
+    uvicorn.run(
+        "service.app:app_from_environment", factory=True, host=host, port=port, access_log=False, log_level="warning"
+    )
+
+
+@cli.command("import-checkpoint")
+def import_checkpoint(
+    folder: Annotated[Path, typer.Argument(help="LongiSeg or nnU-Net model folder")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for the safetensors files")] = Path("weights"),
+) -> None:
+    """Converts a LongiSeg or nnU-Net model folder to safetensors, one file per fold; no pickle is executed."""
+    from model.longiseg import convert_longiseg  # noqa: PLC0415
+
+    try:
+        members = convert_longiseg(folder, out)
+    except ValueError as error:
+        raise InvalidCheckpoint(str(error)) from error
+    for member in members:
+        size = sum(p.numel() for p in member.network.parameters()) / 1e6
+        typer.echo(f"{member.card.record}: {member.config.variant}, {size:.1f} M parameters, sha256 {member.sha256}")
+    typer.echo(f"use it with: msdelta compare ... --weights {out}")
+
+
+@cli.command("migrate")
+def migrate_store() -> None:
+    """Brings the job store's tables to this version."""
+    migrate(open_database(Settings().database))
+
+
+@cli.command()
+def version() -> None:
+    """Prints the version."""
+    typer.echo(importlib.metadata.version("msdelta"))
+
+
+@keys_cli.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="what the key is for; no patient's name")],
+    scope: Annotated[list[Scope], typer.Option(help="may be given several times")],
+) -> None:
+    """Makes a key and prints it, once."""
+    typer.echo(_keys().create(name, scope))
+
+
+@keys_cli.command("list")
+def list_keys() -> None:
+    """Lists the keys without their secrets."""
+    for key in _keys().all():
+        state = "active" if key.revoked is None else f"revoked {key.revoked:%Y-%m-%d}"
+        typer.echo(f"{key.id}  {key.created:%Y-%m-%d}  {','.join(sorted(key.scopes)):20} {state:20} {key.name}")
+
+
+@keys_cli.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="the 12 digits after msd_")]) -> None:
+    """Ends a key."""
+    if not _keys().revoke(key_id):
+        raise typer.BadParameter("there is no key of this id")
+
+
+def main() -> None:
+    """Runs the command; a named error goes to stderr as `error: CODE: MESSAGE` with a non-zero status."""
+    try:
+        cli()
+    except MsDeltaError as error:
+        sys.stderr.write(f"error: {error.code}: {error.message}\n")
+        raise SystemExit(STATUS_BAD_INPUT if isinstance(error, BadInput) else STATUS_FAILED) from None
+
+
+def _keys() -> ApiKeys:
+    settings = Settings()
+    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    engine = open_database(settings.database)
+    migrate(engine)
+    return ApiKeys(engine)
+
+
+if __name__ == "__main__":
+    main()

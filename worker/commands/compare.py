@@ -1,0 +1,90 @@
+"""`msdelta compare`: the pipeline in this process, no server."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from service.contracts.archives import Limits, unpack_zip
+from service.contracts.errors import EmptyStudy
+from service.contracts.options import CompareOptions
+from service.contracts.report import LesionStatus, Report
+from service.contracts.settings import Settings
+from worker.case import Stage
+
+
+def compare_studies(
+    studies: list[Path], out: Path, options: CompareOptions, *, settings: Settings, as_json: bool
+) -> None:
+    """Compares one or two studies (folder or zip each) and writes the artifacts to `out`.
+
+    Raises:
+        MsDeltaError: what went wrong, by its code.
+    """
+    # torch and SimpleITK take seconds to load: not for `msdelta --help`
+    from worker.pipeline import CaseRequest, run_case  # noqa: PLC0415
+    from worker.pipeline_tools import load_tools  # noqa: PLC0415
+
+    with contextlib.ExitStack() as stack:
+        folders = [stack.enter_context(_as_folder(path, settings)) for path in studies]
+        tools = load_tools(weights=settings.weights, device=settings.device)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "report.json").unlink(missing_ok=True)  # a report lies there only when this run has made it
+        request = CaseRequest(
+            baseline=folders[0] if len(folders) == 2 else None, follow_up=folders[-1], out=out, options=options
+        )
+        bar = stack.enter_context(_progress_bar())
+        task = bar.add_task("starting", total=1.0)
+
+        def show(stage: Stage, fraction: float) -> None:
+            bar.update(task, description=stage.value, completed=fraction)
+
+        report = run_case(request, tools=tools, progress=show)
+        bar.update(task, description="done", completed=1.0)
+    console = Console()
+    if as_json:
+        console.file.write(report.model_dump_json(indent=2) + "\n")
+    else:
+        print_report(report, console)
+        console.print(f"Results in {out}; open {out / 'report.html'}", soft_wrap=True)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """The counts as a table, the volumes, and the reasons for care."""
+    for reason in report.reasons:
+        console.print(f"{reason.flag.value}: {reason.message}", soft_wrap=True, markup=False)
+    if report.counts is not None and report.counts_from_3_mm3 is not None:
+        table = Table(title="Lesions by change")
+        table.add_column("status")
+        table.add_column("from 14 mm3", justify="right")
+        table.add_column("from 3 mm3", justify="right")
+        for status in LesionStatus:
+            counted, all_of = (getattr(c, status.value) for c in (report.counts, report.counts_from_3_mm3))
+            table.add_row(status.value, str(counted), str(all_of))
+        console.print(table)
+    baseline = "" if report.volumes_ml.baseline is None else f"baseline {report.volumes_ml.baseline:.2f} ml, "
+    console.print(f"Lesion volume: {baseline}follow-up {report.volumes_ml.follow_up:.2f} ml")
+    console.print(report.notice)
+
+
+@contextlib.contextmanager
+def _as_folder(path: Path, settings: Settings) -> Iterator[Path]:
+    """The folder itself, or a zip unpacked to a temporary one."""
+    if path.is_dir():
+        yield path
+        return
+    if not path.is_file():
+        raise EmptyStudy("expected a folder or a zip file, saw neither")
+    with tempfile.TemporaryDirectory(prefix="msdelta-") as folder:
+        limits = Limits(max_bytes=settings.max_unpacked_bytes, max_files=settings.max_files)
+        unpack_zip(path, Path(folder), limits)
+        yield Path(folder)
+
+
+def _progress_bar() -> Progress:
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=False)

@@ -1,0 +1,97 @@
+"""What Celery calls: one job, and beside it a thread that sweeps and delivers."""
+
+import threading
+from functools import lru_cache
+from typing import Any
+
+from celery import signals
+from sqlalchemy.exc import OperationalError
+
+from service.contracts.blobs import BlobStore
+from service.contracts.database import open_database
+from service.contracts.deliveries import DeliveryStore
+from service.contracts.errors import MsDeltaError
+from service.contracts.job_store import JobStore
+from service.contracts.jobs import Job, Lease
+from service.contracts.logs import describe, get_logger
+from service.contracts.options import CompareOptions
+from service.contracts.queue import RUN_JOB, CeleryQueue, JobQueue
+from service.contracts.study_store import StudyStore
+from worker.app import app, settings
+from worker.callback import deliver_due
+from worker.case import Progress
+from worker.pipeline_tools import Tools, load_tools
+from worker.runner import Runner
+
+_stop = threading.Event()
+
+
+@app.task(name=RUN_JOB, time_limit=settings.hard_time_limit_s)
+def run_job(job_id: str) -> None:
+    """Runs the job of this id, if it is still to be had."""
+    _runner().run(job_id)
+
+
+def sweep_once(jobs: JobStore, queue: JobQueue, *, max_attempts: int, lost_message_s: float) -> list[str]:
+    """Sends again what lost its worker or its message; the ids that were sent."""
+    swept = jobs.sweep(max_attempts=max_attempts)
+    again = [*swept.requeued, *jobs.waiting(longer_than_s=lost_message_s)]
+    for job_id in again:
+        queue.send(job_id)
+        get_logger().info("job sent again", job_id=job_id)
+    for job_id in swept.failed:
+        get_logger().warning("job given up", job_id=job_id, code="worker_lost")
+    return again
+
+
+@lru_cache(maxsize=1)
+def _runner() -> Runner:
+    engine = open_database(settings.database)
+    blobs = BlobStore(settings.data_folder)
+    studies = StudyStore(engine)
+
+    def attempt(job: Job, lease: Lease, progress: Progress) -> None:
+        from worker.pipeline import CaseRequest, run_case  # noqa: PLC0415 (torch and SimpleITK load with the first job)
+
+        def acquired(study_id: str) -> Any:
+            return studies.get(study_id).acquired
+
+        request = CaseRequest(
+            baseline=None if job.baseline is None else blobs.study_folder(job.baseline),
+            follow_up=blobs.study_folder(job.follow_up),
+            out=blobs.job_folder(job.id, lease.attempt),
+            options=CompareOptions.model_validate(job.options),
+            baseline_acquired=None if job.baseline is None else acquired(job.baseline),
+            follow_up_acquired=acquired(job.follow_up),
+            job_id=job.id,
+        )
+        run_case(request, tools=_tools(), progress=progress)
+
+    return Runner(jobs=JobStore(engine), blobs=blobs, settings=settings, run_attempt=attempt)
+
+
+@lru_cache(maxsize=1)
+def _tools() -> Tools:
+    return load_tools(weights=settings.weights, device=settings.device)
+
+
+@signals.worker_ready.connect
+def _start_housekeeping(**_: Any) -> None:
+    threading.Thread(target=_keep_house, name="housekeeping", daemon=True).start()
+
+
+@signals.worker_shutdown.connect
+def _stop_housekeeping(**_: Any) -> None:
+    _stop.set()
+
+
+def _keep_house() -> None:
+    """Sweeps and delivers until the worker stops; every worker does it, the job store keeps them apart."""
+    engine = open_database(settings.database)
+    jobs, queue, deliveries = JobStore(engine), CeleryQueue(settings.broker_url), DeliveryStore(engine)
+    while not _stop.wait(min(2.0, settings.sweep_every_s)):
+        try:
+            sweep_once(jobs, queue, max_attempts=settings.max_attempts, lost_message_s=settings.lost_message_s)
+            deliver_due(deliveries, jobs, settings)
+        except (MsDeltaError, OperationalError) as error:
+            get_logger().warning("housekeeping failed, tried again", **describe(error))
