@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from service.contracts.errors import CorruptImage, EmptyStudy, MsDeltaError, UnsupportedMultiFrame
 from worker.dicom_geometry import Slice, normal_of
@@ -120,12 +120,12 @@ def index_folder(folder: Path) -> DicomIndex:
     kinds: Counter[str] = Counter()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         header = read_header(path)
-        if header is None or "SOPClassUID" not in header:
+        if header is None:
             continue
         patients.setdefault(_patient_statement(header), header)
         kinds[_kind(header)] += 1
         if header.SOPClassUID == MR_IMAGE_STORAGE:
-            images[str(header.get("SeriesInstanceUID", ""))].append((path, header))
+            images[str(header.SeriesInstanceUID)].append((path, header))
     if not images and kinds["enhanced"]:
         raise UnsupportedMultiFrame(
             f"saw {kinds['enhanced']} enhanced multi-frame MR objects; expected classic MR images"
@@ -141,7 +141,7 @@ def index_folder(folder: Path) -> DicomIndex:
 
 
 def read_header(path: Path) -> Dataset | None:
-    """The header values that reading needs, without pixels; None where the file is no DICOM.
+    """The header values that reading needs, without pixels; None where the file is no DICOM object or a DICOMDIR.
 
     Raises:
         CorruptImage: it begins as DICOM but cannot be read.
@@ -151,18 +151,15 @@ def read_header(path: Path) -> Dataset | None:
     try:
         with warnings.catch_warnings():  # pydicom's warnings quote header values, which may name the patient
             warnings.simplefilter("ignore")
-            return pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
-    except (
-        InvalidDicomError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        NotImplementedError,
-    ) as error:
+            header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
+    except (InvalidDicomError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptImage("a DICOM file ends within its header or is damaged") from error
+    if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        return None
+    if "SOPClassUID" not in header or "SeriesInstanceUID" not in header:
+        # to pass over it would silently shorten the series that it belongs to
+        raise CorruptImage("a DICOM file ends before it says which series it belongs to")
+    return header
 
 
 def begins_as_dicom(path: Path) -> bool:

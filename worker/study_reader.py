@@ -7,12 +7,14 @@ from pydicom.dataset import Dataset
 
 from service.contracts.errors import (
     AmbiguousSeries,
+    CorruptImage,
     DifferentPatients,
     EmptyStudy,
     MissingFlair,
     MissingT1,
     MixedPatients,
     UnsupportedFile,
+    UnsupportedMultiFrame,
 )
 from service.contracts.nifti_names import scans_by_sequence
 from worker.case import Series, Study
@@ -96,18 +98,17 @@ def _read_dicom_study(folder: Path, acquired: date | None) -> Study:
 
 
 def _select(index: DicomIndex) -> Selection:
-    """The chosen series; where one is missing, the message tells what was left out."""
+    """The chosen series; where one is missing, the error tells what was left out."""
     try:
         return select(one.header for one in index.series)
     except (MissingT1, MissingFlair) as error:
-        notes = []
-        if index.enhanced:
-            notes.append(f"{index.enhanced} enhanced multi-frame objects, which are not read yet")
         if index.flaws:
-            notes.append(f"{len(index.flaws)} series with damaged headers")
-        if not notes:
-            raise
-        raise type(error)(f"{error.message}; left out: {' and '.join(notes)}") from error
+            left_out = f"{len(index.flaws)} series left out because {index.flaws[0].message}"
+            raise CorruptImage(f"{left_out}; of the rest: {error.message}") from error
+        if index.enhanced:
+            left_out = f"{index.enhanced} enhanced multi-frame objects left out, which are not read yet"
+            raise UnsupportedMultiFrame(f"{left_out}; of the rest: {error.message}") from error
+        raise
 
 
 def _dicom_series(choice: Choice, by_key: dict[str, DicomSeries]) -> Series:
