@@ -1,0 +1,28 @@
+"""Every pair of state and event."""
+
+import itertools
+
+import pytest
+
+from service.contracts.errors import IllegalTransition, errors_by_code
+from service.contracts.jobs import ENDED, TRANSITIONS, JobEvent, JobState, advance
+
+
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(JobState, JobEvent)))
+def test_every_pair_of_state_and_event_is_decided(state: JobState, event: JobEvent) -> None:
+    if (state, event) in TRANSITIONS:
+        assert advance(state, event) is TRANSITIONS[state, event]
+    else:
+        with pytest.raises(IllegalTransition, match=event.value):
+            advance(state, event)
+
+
+def test_nothing_leaves_an_ended_job() -> None:
+    assert not [pair for pair in TRANSITIONS if pair[0] in ENDED]
+
+
+def test_error_codes_are_stable_words() -> None:
+    codes = errors_by_code()
+
+    assert len(codes) > 40
+    assert all(code == code.lower() and " " not in code for code in codes)
