@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from service.contracts.errors import CorruptImage, EmptyStudy, MsDeltaError, UnsupportedMultiFrame
 from worker.dicom_geometry import Slice, normal_of
+from worker.pydicom_silence import no_header_text
 from worker.series_rules import SeriesHeader
 
 MR_IMAGE_STORAGE = UID("1.2.840.10008.5.1.4.1.1.4")
@@ -107,6 +107,7 @@ class DicomIndex:
     """Why series with a broken header were left out."""
 
 
+@no_header_text()
 def index_folder(folder: Path) -> DicomIndex:
     """Every MR stack below a folder.
 
@@ -149,9 +150,7 @@ def read_header(path: Path) -> Dataset | None:
     if not begins_as_dicom(path):
         return None
     try:
-        with warnings.catch_warnings():  # pydicom's warnings quote header values, which may name the patient
-            warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
     except (InvalidDicomError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptImage("a DICOM file ends within its header or is damaged") from error
     if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:

@@ -1,7 +1,5 @@
 """A DICOM stack as a volume: geometry checked, pixels decoded, rescaled."""
 
-import warnings
-
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
@@ -15,8 +13,10 @@ from service.contracts.errors import CorruptImage, DuplicateSlice, InconsistentI
 from worker.dicom_geometry import Slice, affine_of, check_consistent, ordered_along_normal
 from worker.dicom_index import DicomSeries, number
 from worker.nifti_reader import checked
+from worker.pydicom_silence import no_header_text
 
 
+@no_header_text()
 def read_series(series: DicomSeries) -> Volume:
     """The stack as float32 with rescale applied; array axes: column, row, slice along the normal.
 
@@ -50,10 +50,8 @@ def _only_one(group: list[Slice]) -> Slice:
 def _pixels(one: Slice) -> NDArray[np.float32]:
     """Rows x columns, rescaled."""
     try:
-        with warnings.catch_warnings():  # pydicom's warnings quote header values
-            warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(one.path, force=True)
-            raw = _decoded(dataset)
+        dataset = pydicom.dcmread(one.path, force=True)
+        raw = _decoded(dataset)
     except (AttributeError, ValueError, TypeError, EOFError, OSError, InvalidDicomError, KeyError, IndexError) as error:
         raise CorruptImage("the pixel data of an image end early or are damaged") from error
     if raw.shape != one.size:

@@ -1,5 +1,6 @@
 """NIfTI files as volumes: three-dimensional, finite, not empty, with a place in the patient."""
 
+import gzip
 import zlib
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ SMALLEST_SIDE_MM = 60.0
 FEWEST_SLICES = 10
 MOST_VOXELS = 1024**3
 """Beyond any brain scan: a header that asks for more asks for memory, not for an image."""
+MOST_BYTES = 8 * MOST_VOXELS
 SHEAR_TOLERANCE = 1e-3
 """Largest scalar product of two voxel axes (unit vectors): what registration can still state as a rotation."""
 GZIP = b"\x1f\x8b"
@@ -73,10 +75,21 @@ def checked(volume: Volume) -> Volume:
 
 
 def _check_container(path: Path) -> None:
+    """Reads a gzip file to its end, where its checksum stands: nibabel stops at the last voxel and never sees it."""
+    if not path.name.lower().endswith(".gz"):
+        return
     with path.open("rb") as file:
-        start = file.read(2)
-    if path.name.lower().endswith(".gz") and start != GZIP:
-        raise NotAnImage("the file is named as gzip but does not begin as one")
+        if file.read(2) != GZIP:
+            raise NotAnImage("the file is named as gzip but does not begin as one")
+    try:
+        with gzip.open(path) as file:
+            unpacked = 0
+            while chunk := file.read(1 << 20):
+                unpacked += len(chunk)
+                if unpacked > MOST_BYTES:
+                    raise CorruptImage(f"the file unpacks to more than {MOST_BYTES >> 30} GiB")
+    except (EOFError, OSError, zlib.error) as error:
+        raise CorruptImage("the compressed data end early or their checksum does not hold") from error
 
 
 def _three_dimensions(shape: tuple[int, ...]) -> tuple[int, ...]:

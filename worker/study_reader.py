@@ -22,6 +22,7 @@ from worker.dicom_index import DicomIndex, DicomSeries, begins_as_dicom, index_f
 from worker.dicom_reader import read_series
 from worker.nifti_reader import read_nifti
 from worker.patient_identity import count_people, identity_of, may_be_same_person
+from worker.pydicom_silence import no_header_text
 from worker.series_selection import Choice, Selection, select
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
@@ -81,6 +82,7 @@ def _nifti_series(path: str) -> Series:
     return Series(volume=volume, source="nifti", reasons=("named so by its file",), slice_thickness_mm=None)
 
 
+@no_header_text()
 def _read_dicom_study(folder: Path, acquired: date | None) -> Study:
     index = index_folder(folder)
     people = count_people(index.headers)
