@@ -1,6 +1,6 @@
-"""Network input from the images of one or two time points: one grid, one interpolation per image.
+r"""Network input from the images of one or two time points: one grid, one interpolation per image.
 
-    t1 ----\\
+    t1 ----\
             flair world <-- half-way world --> flair world        images are sampled at
     mask --/      (each time point is half the registration away)   image_voxel_from_grid
 """
@@ -54,6 +54,7 @@ def prepare(scans: Sequence[PlacedScan], *, crop: Literal["union", "none"] = "un
     mean and deviation come from each scan's own mask. A skull-stripped scan knows nothing outside its own.
 
     Args:
+        scans: baseline and follow-up, or one scan.
         crop: `union` cuts to the box of all brains (the paper), `none` keeps the field of view of every FLAIR.
 
     Raises:

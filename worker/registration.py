@@ -1,19 +1,19 @@
 """Alignment of T1 to FLAIR within a study and of follow-up to baseline between studies: transforms only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import linalg, ndimage
 
 from model.grid import Grid, corners, grid_around
-from model.resampling import resample
+from model.resampling import Interpolation, resample
 from model.volume import Affine, Volume, world_from_voxel
 from service.contracts.errors import RegistrationFailed
-from worker.case import Alignment, PairAlignment
-from worker.itk import image_of, matrix_of, transform_of
+from worker.case import IDENTITY_4X4, Alignment, PairAlignment
+from worker.mutual_information import AFFINE, NATIVE, RIGID, Matcher
 from worker.registration_flirt import flirt_fixed_from_moving
 
 
@@ -22,14 +22,17 @@ class RegistrationSettings:
     """The recipe and its limits, measured in `benchmarks/registration.py`."""
 
     backend: Literal["simpleitk", "flirt"] = "simpleitk"
+    threads: int = 0
+    """Of SimpleITK; 0 takes its default."""
     working_spacing_mm: float = 1.5
-    shrink_factors: tuple[int, ...] = (4, 2, 1)
-    smoothing_mm: tuple[float, ...] = (4.0, 2.0, 0.0)
-    sampling: tuple[float, ...] = (1.0, 0.5, 0.3)
-    iterations: int = 200
-    seed: int = 20130410
+    native_spacing_mm: float = 0.75
+    """Of the moving image in the last pass: its own voxels make the metric ripple where two grids nearly agree."""
+    largest_refinement_mm: float = 2.5
+    """A last pass that moves the brain further has lost its way: the result before it is kept."""
     largest_scale: float = 1.15
     """An affine that stretches a head more than this between two scans is no alignment."""
+    least_correlation: float = 0.1
+    """Of two FLAIR images in the brain; real pairs of two protocols: 0.6 and more."""
 
 
 def align_t1_to_flair(t1: Volume, flair: Volume, brain: Volume, *, settings: RegistrationSettings) -> Alignment:
@@ -60,16 +63,23 @@ def align_pair(
     Raises:
         RegistrationFailed: the result is implausible, or the two directions contradict each other.
     """
-    follow_up_from_baseline = _moving_from_fixed(baseline, follow_up, baseline_brain, settings)
-    baseline_from_follow_up = _moving_from_fixed(follow_up, baseline, follow_up_brain, settings)
+    onto = _shift_between(
+        _centre_of(baseline_brain, baseline_brain.array), _centre_of(follow_up_brain, follow_up_brain.array)
+    )
+    follow_up_from_baseline = _moving_from_fixed(baseline, follow_up, baseline_brain, settings, [onto])
+    baseline_from_follow_up = _moving_from_fixed(follow_up, baseline, follow_up_brain, settings, [np.linalg.inv(onto)])
     mean = _mean_of(baseline_from_follow_up, np.linalg.inv(follow_up_from_baseline))
     _check_plausible(mean, settings, "follow-up to baseline")
-    points = brain_points(baseline_brain)
-    there_and_back = world_from_voxel(baseline_from_follow_up @ follow_up_from_baseline, points)
     correlation, overlap = _agreement(baseline, baseline_brain, follow_up, follow_up_brain, mean)
+    if correlation < settings.least_correlation:
+        raise RegistrationFailed(
+            f"follow-up to baseline: correlation {correlation:.2f}, expected at least {settings.least_correlation:.2f}"
+        )
     return PairAlignment(
         baseline_from_follow_up=mean,
-        inverse_consistency_mm=float(np.linalg.norm(there_and_back - points, axis=1).mean()),
+        inverse_consistency_mm=_apart_mm(
+            baseline_from_follow_up @ follow_up_from_baseline, IDENTITY_4X4, baseline_brain
+        ),
         correlation=correlation,
         overlap=overlap,
         backend=settings.backend,
@@ -83,100 +93,55 @@ def brain_points(brain: Volume, *, at_most: int = 5000) -> NDArray[np.float64]:
     return world_from_voxel(brain.affine, voxels[::step].astype(np.float64))
 
 
-def working_image(volume: Volume, spacing_mm: float) -> Volume:
-    """The volume at the working resolution on its patient axes; thick slices keep their blur."""
+def working_image(volume: Volume, spacing_mm: float, *, interpolation: Interpolation = "linear") -> Volume:
+    """The volume with isotropic voxels on the patient's axes; thick slices keep their blur."""
     grid = grid_around(corners(Grid.of(volume)), spacing_mm=spacing_mm)
-    return Volume(array=resample(volume, grid, volume_from_grid=np.eye(4)), affine=grid.affine)
+    array = resample(volume, grid, volume_from_grid=IDENTITY_4X4, interpolation=interpolation)
+    return Volume(array=array, affine=grid.affine)
 
 
-def _moving_from_fixed(fixed: Volume, moving: Volume, fixed_mask: Volume, settings: RegistrationSettings) -> Affine:
-    """World of `fixed` -> world of `moving`."""
-    if settings.backend == "flirt":
-        return np.linalg.inv(flirt_fixed_from_moving(fixed, moving, fixed_mask))
-    small_fixed = working_image(fixed, settings.working_spacing_mm)
-    small_moving = working_image(moving, settings.working_spacing_mm)
-    mask_array = (
-        resample(
-            fixed_mask.like(fixed_mask.array.astype(np.uint8)),
-            Grid.of(small_fixed),
-            volume_from_grid=np.eye(4),
-            interpolation="nearest",
-        )
-        > 0
-    )
-    mask = small_fixed.like(ndimage.binary_dilation(mask_array, iterations=2))
-    return register_affine(small_fixed, small_moving, mask, settings=settings)
-
-
-def register_affine(
-    fixed: Volume, moving: Volume, fixed_mask: Volume, *, settings: RegistrationSettings, initial: Affine | None = None
+def _moving_from_fixed(
+    fixed: Volume, moving: Volume, fixed_brain: Volume, settings: RegistrationSettings, starts: Sequence[Affine] = ()
 ) -> Affine:
-    """World of `fixed` -> world of `moving`: rigid, then affine; Mattes mutual information inside the mask.
-
-    Raises:
-        RegistrationFailed: the optimiser found no overlap.
-
-    Source: Mattes et al. 2003, doi:10.1109/TMI.2003.809072.
-    """
-    fixed_image, moving_image = (
-        sitk.Cast(image_of(fixed), sitk.sitkFloat32),
-        sitk.Cast(image_of(moving), sitk.sitkFloat32),
-    )
-    start = sitk.Euler3DTransform()
-    if initial is None:
-        start = sitk.Euler3DTransform(
-            sitk.CenteredTransformInitializer(
-                fixed_image, moving_image, start, sitk.CenteredTransformInitializerFilter.MOMENTS
-            )
-        )
+    """World of `fixed` -> world of `moving`: rigid, affine at the working resolution, affine on the native voxels."""
+    if settings.backend == "flirt":
+        return np.linalg.inv(flirt_fixed_from_moving(fixed, moving, fixed_brain))
+    small_fixed, small_moving = (working_image(v, settings.working_spacing_mm) for v in (fixed, moving))
+    mask = small_fixed.like(ndimage.binary_dilation(_mask_on(fixed_brain, Grid.of(small_fixed), IDENTITY_4X4)))
+    if not mask.array.any():
+        raise RegistrationFailed("the brain mask is empty")
+    fine = working_image(moving, settings.native_spacing_mm, interpolation="cubic")
     try:
-        if initial is None:
-            rigid = _optimise(fixed_image, moving_image, image_of(fixed_mask), start, settings)
-            affine = _as_affine(rigid)
-        else:
-            affine = _centred(transform_of(initial), fixed)
-        affine = _optimise(fixed_image, moving_image, image_of(fixed_mask), affine, settings)
+        coarse = Matcher.of(small_fixed, small_moving, mask, threads=settings.threads)
+        start = coarse.best_of([IDENTITY_4X4, moments_start(small_fixed, small_moving), *starts])
+        found = coarse.affine(coarse.rigid(start, RIGID), AFFINE)
+        refined = Matcher.of(fixed, fine, fixed_brain, threads=settings.threads).affine(found, NATIVE)
     except RuntimeError as error:
         raise RegistrationFailed("the images do not overlap enough to be aligned") from error
-    return matrix_of(affine)
+    return refined if _apart_mm(refined, found, fixed_brain) <= settings.largest_refinement_mm else found
 
 
-def _optimise(fixed: Any, moving: Any, mask: Any, start: Any, settings: RegistrationSettings) -> Any:
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(numberOfHistogramBins=50)
-    method.SetMetricFixedMask(mask)
-    method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentagePerLevel(list(settings.sampling), settings.seed)
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=1.0, minStep=5e-4, numberOfIterations=settings.iterations, relaxationFactor=0.6
-    )
-    method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel(list(settings.shrink_factors))
-    method.SetSmoothingSigmasPerLevel(list(settings.smoothing_mm))
-    method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
-    method.SetInitialTransform(start, inPlace=True)
-    method.Execute(fixed, moving)
-    return start
+def moments_start(fixed: Volume, moving: Volume) -> Affine:
+    """The translation that lays the centre of intensity of one image on that of the other."""
+    return _shift_between(_centre_of(fixed, fixed.array), _centre_of(moving, moving.array))
 
 
-def _as_affine(rigid: Any) -> Any:
-    affine = sitk.AffineTransform(3)
-    affine.SetMatrix(rigid.GetMatrix())
-    affine.SetCenter(rigid.GetCenter())
-    affine.SetTranslation(rigid.GetTranslation())
-    return affine
+def _centre_of(volume: Volume, weights: NDArray[Any]) -> NDArray[np.float64]:
+    positive = np.maximum(weights, 0).astype(np.float64)
+    voxel = np.array(ndimage.center_of_mass(positive)) if positive.any() else (np.array(positive.shape) - 1) / 2
+    return world_from_voxel(volume.affine, voxel[None])[0]
 
 
-def _centred(transform: Any, fixed: Volume) -> Any:
-    """The same transform about the centre of the image, where its parameters are least entangled."""
-    centre = world_from_voxel(fixed.affine, (np.array(fixed.array.shape, np.float64)[None] - 1) / 2)[0]
-    moved = np.array(transform.TransformPoint(centre.tolist()))
-    centred = sitk.AffineTransform(3)
-    centred.SetMatrix(transform.GetMatrix())
-    centred.SetCenter(centre.tolist())
-    centred.SetTranslation((moved - centre).tolist())
-    return centred
+def _shift_between(here: NDArray[np.float64], there: NDArray[np.float64]) -> Affine:
+    shift = np.eye(4)
+    shift[:3, 3] = there - here
+    return shift
+
+
+def _apart_mm(a: Affine, b: Affine, brain: Volume) -> float:
+    """Mean distance over the brain between the places two transforms send its points to."""
+    points = brain_points(brain)
+    return float(np.linalg.norm(world_from_voxel(a, points) - world_from_voxel(b, points), axis=1).mean())
 
 
 def _mean_of(a: Affine, b: Affine) -> Affine:
@@ -201,7 +166,7 @@ def _agreement(
     """Correlation in the common brain and Dice overlap of the brains, at 2 mm."""
     grid = grid_around(corners(Grid.of(baseline)), spacing_mm=2.0)
     back = np.linalg.inv(transform)
-    here = resample(baseline, grid, volume_from_grid=np.eye(4))
+    here = resample(baseline, grid, volume_from_grid=IDENTITY_4X4)
     there = resample(follow_up, grid, volume_from_grid=back)
     brain_here = _mask_on(baseline_brain, grid, np.eye(4))
     brain_there = _mask_on(follow_up_brain, grid, back)
