@@ -169,8 +169,9 @@ def _box(mask: NDArray[np.bool_], margin: int, shape: tuple[int, ...]) -> tuple[
 def _signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.int8]:
     outside = ndimage.distance_transform_edt(~mask)
     inside = ndimage.distance_transform_edt(mask)
-    return np.round(np.clip(outside - inside, -15, 15) * SDF_STEPS_PER_MM).astype(np.int8)
+    return np.asarray(np.round(np.clip(outside - inside, -15, 15) * SDF_STEPS_PER_MM), np.int8)
 
 
 def _distance(mask: NDArray[np.bool_]) -> NDArray[np.int8]:
-    return np.round(np.clip(ndimage.distance_transform_edt(~mask), 0, 15) * SDF_STEPS_PER_MM).astype(np.int8)
+    distance = np.clip(ndimage.distance_transform_edt(~mask), 0, 15)
+    return np.asarray(np.round(distance * SDF_STEPS_PER_MM), np.int8)

@@ -29,10 +29,10 @@ TYPICAL: dict[Tissue, tuple[float, float]] = {
 class Contrast:
     """One visit's intensity per tissue code, and a sample of the whole brain's values for the z-score."""
 
-    means: tuple[Float32[NDArray[Any], "codes"], Float32[NDArray[Any], "codes"]]
+    means: tuple[Float32[NDArray[Any], " codes"], Float32[NDArray[Any], " codes"]]
     texture: float
     seed: int
-    brain_values: tuple[Float32[NDArray[Any], "values"], Float32[NDArray[Any], "values"]]
+    brain_values: tuple[Float32[NDArray[Any], " values"], Float32[NDArray[Any], " values"]]
 
 
 def draw_contrast(anatomy: Anatomy, rng: np.random.Generator) -> Contrast:

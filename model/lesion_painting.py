@@ -77,7 +77,7 @@ def place_lesions(
     placed = native.copy()
     for _ in range(int(rng.choice(3, p=(0.25, 0.55, 0.2)))):
         placed |= _pattern(anatomy, frame, pool, rng) & allowed
-    distance = frame.linear(anatomy.ventricle_distance) / SDF_STEPS_PER_MM
+    distance = np.asarray(frame.linear(anatomy.ventricle_distance) / SDF_STEPS_PER_MM, np.float32)
     for _ in range(int(rng.integers(0, 14))):
         _place_single(placed, allowed, distance, pool, rng)
     placed = _without_crumbs(placed)

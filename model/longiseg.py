@@ -1,13 +1,13 @@
 """Model folders of LongiSeg and nnU-Net, read as they stand and without executing pickles.
 
-    folder/plans.json  dataset.json  fold_X/checkpoint_final.pth
+folder/plans.json  dataset.json  fold_X/checkpoint_final.pth
 """
 
 import json
 import pickle
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from model.checkpoint import Card, LoadedModel, Preprocessing, load, save
 from model.unet import UNetConfig, Variant, build
 
 SAFE_GLOBALS: list[Any] = [
-    np._core.multiarray.scalar,  # noqa: SLF001 (where numpy keeps the constructor of its scalars)
+    np.float64(0).__reduce__()[0],  # the constructor of numpy scalars, by the name that checkpoints use
     np.dtype,
     np.dtypes.Float64DType,
     np.dtypes.Float32DType,
@@ -124,8 +124,8 @@ def read_plans(
             modalities=len(channels),
             classes=len(dataset["labels"]),
             features=network["features_per_stage"],
-            kernels=[_triple(k) for k in network["kernel_sizes"]],
-            strides=[_triple(s) for s in network["strides"]],
+            kernels=tuple(_triple(k) for k in network["kernel_sizes"]),
+            strides=tuple(_triple(s) for s in network["strides"]),
             encoder_convs=network["n_blocks_per_stage" if residual else "n_conv_per_stage"],
             decoder_convs=network["n_conv_per_stage_decoder"],
             residual=residual,
@@ -151,9 +151,13 @@ def _variant(trainer: str) -> Variant:
     raise ValueError("folder: expected a LongiSeg or nnU-Net trainer")
 
 
-def _sequence(name: str) -> str:
+def _sequence(name: str) -> Literal["T1", "FLAIR"]:
     folded = name.upper().replace("-", "").replace("_", "")
-    return "FLAIR" if "FLAIR" in folded else "T1" if folded.startswith("T1") else name
+    if "FLAIR" in folded:
+        return "FLAIR"
+    if folded.startswith(("T1", "MPRAGE")):
+        return "T1"
+    raise ValueError("folder: dataset.json names a channel that is neither T1 nor FLAIR")
 
 
 def _triple(value: int | list[int]) -> tuple[int, int, int]:

@@ -1,9 +1,9 @@
 """Gaussian-weighted tiles over a whole image, both scans of a pair predicted together.
 
-      tile 0
-    |-------------|
-           |-------------|   tile 1       along one axis, patch 8, image 14, step 0.5: starts 0 3 6
-                  |-------------|         (the step shrinks so that the last tile ends with the image)
+  tile 0
+|-------------|
+       |-------------|   tile 1       along one axis, patch 8, image 14, step 0.5: starts 0 3 6
+              |-------------|         (the step shrinks so that the last tile ends with the image)
 """
 
 import itertools

@@ -54,7 +54,7 @@ class Frame:
         return np.asarray(ndimage.affine_transform(source, self.matrix, self.offset, self.shape, order=1, cval=beyond))
 
     def displaced(self, rng: np.random.Generator, *, shift_mm: float, turn_deg: float) -> "Frame":
-        """This frame after a small rigid motion about the patch's centre."""
+        """The frame after a small rigid motion about the patch's centre."""
         turn = Rotation.from_rotvec(rng.standard_normal(3) * np.deg2rad(turn_deg) / 2).as_matrix()
         centre = np.array(self.shape) / 2
         matrix = self.matrix @ turn
@@ -128,4 +128,5 @@ def _clean_images(
 def _mask_looseness(patch: Patch, rng: np.random.Generator) -> NDArray[np.float32]:
     """Where the brain mask ends, mm from the true surface: a template mask is loose here and tight there."""
     middle, spread = rng.uniform(-0.5, 3.0), rng.uniform(0.3, 3.0)
-    return np.clip(np.float32(middle) + np.float32(spread) * smooth_field(patch, 5, rng), -2.5, 9.0)
+    field = np.float32(middle) + np.float32(spread) * smooth_field(patch, 5, rng)
+    return np.asarray(np.clip(field, -2.5, 9.0), np.float32)

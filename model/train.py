@@ -96,11 +96,12 @@ def step(state: TrainingState, loss: nn.Module, batch: tuple[Tensor, Tensor, Ten
 
 def fresh(settings: TrainingSettings) -> TrainingState:
     """Networks and optimizer before the first step."""
-    network = build(plan(settings.plan, settings.method)).to(settings.device, memory_format=torch.channels_last_3d)
+    network = build(plan(settings.plan, settings.method)).to(settings.device)
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.98)
     )
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay))
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay))  # type: ignore[no-untyped-call]
     return TrainingState(network=network, average=average, optimizer=optimizer)
 
 

@@ -34,8 +34,10 @@ def load_pool(data: Path, cache: Path) -> TrainingPool:
         _cached(cache / f"{n}.npz", lambda n=n: real_anatomy(cross / n, cross / "lesion_masks_mni" / f"{n}.nii.gz"))
         for n in REAL
     ]
-    for path in sorted((data / "synthseg_labels").glob("*.nii.gz")):
-        anatomies.append(_cached(cache / path.name.replace(".nii.gz", ".npz"), lambda path=path: label_anatomy(path)))
+    anatomies += [
+        _cached(cache / path.name.replace(".nii.gz", ".npz"), lambda path=path: label_anatomy(path))
+        for path in sorted((data / "synthseg_labels").glob("*.nii.gz"))
+    ]
     return TrainingPool(
         anatomies=tuple(anatomies),
         patterns=tuple(network_array(path) > 0 for path in masks),
@@ -65,5 +67,5 @@ def _cached(path: Path, make: Any) -> Anatomy:
         fields = {name: getattr(anatomy, name) for name in Anatomy.__slots__}
         np.savez(path, **{name: value for name, value in fields.items() if value is not None})
     stored = np.load(path)
-    values = {name: stored[name] if name in stored else None for name in Anatomy.__slots__}
+    values: dict[str, Any] = {name: stored.get(name) for name in Anatomy.__slots__}
     return Anatomy(**{**values, "name": str(values["name"])})

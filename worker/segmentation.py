@@ -51,14 +51,17 @@ def native_change_map(analysis: ChangeAnalysis, segmented: Segmented, mask: Volu
     if analysis.change_map is None:
         raise ValueError("analysis: has no change map in single time point mode")
     target, labels = Grid.of(mask), np.zeros(mask.array.shape, np.uint8)
-    carry = {"grid": segmented.grid, "target": target, "target_from_grid": segmented.flair_from_grid}
-    gone = onto_grid(analysis.change_map == LABELS[Status.RESOLVED], **carry) > 0.5
+
+    def carry(array: NDArray[Any]) -> NDArray[np.float32]:
+        return onto_grid(array, segmented.grid, target, target_from_grid=segmented.flair_from_grid)
+
+    gone = carry(analysis.change_map == LABELS[Status.RESOLVED]) > 0.5
     labels[gone] = LABELS[Status.RESOLVED]
     present = np.where(analysis.follow_up.mask, analysis.change_map, 0)
     best = np.full(mask.array.shape, 1e-6, np.float32)
     nearest = _spread(present)
     for label in np.unique(present[present > 0]):
-        share = onto_grid(nearest == label, **carry)
+        share = carry(nearest == label)
         wins = mask.array & (share > best)
         labels[wins] = label
         best = np.where(wins, share, best)

@@ -55,9 +55,7 @@ def test_each_scan_of_a_pair_is_encoded_once_per_tile(variant: str) -> None:
     network.encoder.register_forward_hook(lambda *_: passes.append(1))
     scans = torch.randn(2, 2, 8, 8, 12)
 
-    predict_pair(
-        network, scans[0], scans[1], settings=WindowSettings(patch=(8, 8, 8)), progress=lambda _: None
-    )
+    predict_pair(network, scans[0], scans[1], settings=WindowSettings(patch=(8, 8, 8)), progress=lambda _: None)
 
     tiles = len(tile_starts(12, 8, 0.5))
     assert len(passes) == 2 * tiles

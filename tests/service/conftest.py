@@ -36,7 +36,9 @@ def postgres_url() -> Iterator[str]:
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run([*as_user, tools / "initdb", "-D", data, "-U", "msdelta", "-A", "trust", "-N"], **quiet)
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    subprocess.run([*as_user, tools / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **quiet)
+    subprocess.run(
+        [*as_user, tools / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **quiet
+    )
     try:
         yield f"postgresql+psycopg://msdelta@127.0.0.1:{port}/postgres"
     finally:

@@ -306,7 +306,9 @@ def test_events_tell_the_progress_and_end(service: Service, key: dict[str, str])
     assert lines[2] == "event: end"
 
 
-@pytest.mark.parametrize(("path", "method", "code"), [("/nothing", "GET", "not_found"), ("/livez", "PUT", "method_not_allowed")])
+@pytest.mark.parametrize(
+    ("path", "method", "code"), [("/nothing", "GET", "not_found"), ("/livez", "PUT", "method_not_allowed")]
+)
 def test_errors_of_the_framework_are_problems_too(service: Service, path: str, method: str, code: str) -> None:
     answer = service.client.request(method, path)
 

@@ -65,9 +65,14 @@ def test_a_callback_is_tried_until_it_arrives_and_then_no_more(tmp_path: Path, r
     url = f"http://localhost:{receiver.server.server_port}/done"
     job, _ = jobs.create(
         NewJob(
-            follow_up="f", baseline=None, options={}, callback_url=url, owner="k", idempotency_key=None,
+            follow_up="f",
+            baseline=None,
+            options={},
+            callback_url=url,
+            owner="k",
+            idempotency_key=None,
             request_digest="d",
-        )  # fmt: skip
+        )
     )
     jobs.request_cancel(job.id)
 
@@ -82,7 +87,9 @@ def test_a_callback_is_tried_until_it_arrives_and_then_no_more(tmp_path: Path, r
     ]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.1.2.3", "192.168.0.1", "169.254.169.254", "::1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "10.1.2.3", "192.168.0.1", "169.254.169.254", "::1", "0.0.0.0"]
+)
 def test_addresses_of_the_own_network_are_refused(host: str) -> None:
     with pytest.raises(InvalidOption, match="not public"):
         checked_address(host, 80, allow_private=False)

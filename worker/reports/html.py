@@ -12,7 +12,7 @@ SYMBOLS: dict[str, str] = {
     "enlarging": "▲",
     "stable": "=",
     "shrinking": "▼",
-    "resolved": "−",
+    "resolved": "○",
     "indeterminate": "?",
 }
 

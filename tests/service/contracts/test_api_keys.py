@@ -21,7 +21,9 @@ def test_a_key_verifies_with_its_scopes_and_its_secret_is_not_stored(engine: Eng
     assert text.split("_", 2)[2] not in stored
 
 
-@pytest.mark.parametrize("change", [lambda t: t[:-1] + "x", lambda t: "msd_" + t[4:10], lambda _: "", lambda _: "a_b_c"])
+@pytest.mark.parametrize(
+    "change", [lambda t: t[:-1] + "x", lambda t: "msd_" + t[4:10], lambda _: "", lambda _: "a_b_c"]
+)
 def test_anything_but_the_key_is_refused(engine: Engine, change: object) -> None:
     keys = ApiKeys(engine)
     text = keys.create("site", [Scope.READ])

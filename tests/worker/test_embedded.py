@@ -1,0 +1,168 @@
+"""`msdelta up` as a user runs it: real Redis, API and worker, one real job on the phantom.
+
+A worker killed in the middle of a job costs nothing but time, and a study full of names leaves no trace.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pydicom
+import pytest
+
+from model.phantom import PhantomOptions
+from service.contracts.report import Report
+from worker.phantom_files import write_phantom_pair
+
+pytestmark = pytest.mark.slow
+
+CANARIES = {
+    "PatientName": "Zyzzyva^Canary",
+    "PatientID": "CANARY-PID-7731",
+    "OtherPatientIDs": "CANARY-OTHER",
+    "PatientAddress": "Canarystreet 1",
+    "ReferringPhysicianName": "Quagga^Canary",
+    "InstitutionName": "Canary Hospital",
+    "StudyDescription": "canary study text",
+    "AccessionNumber": "CANARYACC",
+}
+
+
+@dataclass
+class Up:
+    process: subprocess.Popen[str]
+    data: Path
+    client: httpx.Client
+
+    def worker(self) -> psutil.Process:
+        for child in psutil.Process(self.process.pid).children():
+            if child.cmdline()[-1] == "worker":
+                return child
+        raise AssertionError("no worker")
+
+    def stop(self) -> str:
+        self.process.send_signal(signal.SIGINT)
+        output, _ = self.process.communicate(timeout=60)
+        return output
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def up(data: Path) -> Iterator[Up]:
+    port = free_port()
+    environment = {**os.environ, "MSDELTA_LEASE_S": "6", "MSDELTA_HEARTBEAT_S": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "worker.cli", "up", "--data", str(data), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            assert process.poll() is None, process.stdout.read()
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{url}/readyz").status_code == 200:
+                    break
+            time.sleep(0.2)
+        key = (data / "api-key.txt").read_text().strip()
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+            yield Up(process=process, data=data, client=client)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def canary_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantom")
+    write_phantom_pair(folder, kind="dicom", options=PhantomOptions(seed=3))
+    for path in folder.glob("*/*/*.dcm"):
+        dataset = pydicom.dcmread(path)
+        for name, text in CANARIES.items():
+            setattr(dataset, name, text)
+        dataset.save_as(path)
+    return folder
+
+
+def upload(client: httpx.Client, study: Path, target: Path) -> str:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for path in study.rglob("*.dcm"):
+            archive.write(path, f"Zyzzyva_Canary/{path.relative_to(study)}")
+    with target.open("rb") as file:
+        answer = client.post("/v1/studies", files={"study": ("Zyzzyva_Canary.zip", file)})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def wait_for(up: Up, job: str, condition: object, patience_s: float) -> dict[str, object]:
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        view = up.client.get(f"/v1/jobs/{job}").json()
+        if condition(view):  # type: ignore[operator]
+            return dict(view)
+        time.sleep(0.3)
+    raise AssertionError(f"waited {patience_s} s in vain; last: {view}")
+
+
+def test_a_killed_worker_costs_only_time_and_no_name_leaves_the_blob_store(canary_pair: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with up(data) as running:
+        studies = {
+            name: upload(running.client, canary_pair / name, tmp_path / f"{name}.zip")
+            for name in ("baseline", "follow_up")
+        }
+        job = running.client.post("/v1/jobs", json=studies).json()["id"]
+        wait_for(running, job, lambda view: view["state"] == "running" and view["stage"] == "register", 120)
+        running.worker().kill()
+        ended = wait_for(running, job, lambda view: view["state"] in ("succeeded", "failed"), 600)
+
+        assert (ended["state"], ended["attempt"]) == ("succeeded", 2), ended
+        report = Report.model_validate(running.client.get(f"/v1/jobs/{job}/report").json())
+        assert report.comparable
+        artifacts = running.client.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]
+        assert {a["name"] for a in artifacts} >= {
+            "follow_up_lesions.nii.gz",
+            "baseline_lesions.nii.gz",
+            "change.nii.gz",
+            "lesions.csv",
+            "report.json",
+            "report.html",
+        }
+        assert [folder.name for folder in (data / "jobs" / job).iterdir()] == ["2"]
+        output = running.stop()
+
+    assert "stopped" in output
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(data) in " ".join(p.info["cmdline"] or [])]
+    outside = [path for path in data.rglob("*") if path.is_file() and "studies" not in path.parts]
+    searched = output.encode() + json.dumps(ended).encode() + b"".join(path.read_bytes() for path in outside)
+    assert {path.parent.name for path in outside} >= {"logs", "data"}
+    for text in [*CANARIES.values(), "Zyzzyva", "CANARY", "Canary"]:
+        assert text.encode() not in searched, text
+
+
+def test_a_second_up_on_the_same_data_is_refused_and_a_restart_remembers(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with up(data) as first:
+        second = subprocess.run(
+            [sys.executable, "-m", "worker.cli", "up", "--data", str(data), "--port", str(free_port())],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert (second.returncode, "dependency_unavailable" in second.stderr) == (1, True)
+        key = first.client.headers["Authorization"]
+    with up(data) as again:
+        assert again.client.headers["Authorization"] == key
+        assert again.client.get("/v1/jobs").json() == {"jobs": [], "next": None}
