@@ -1,11 +1,5 @@
-"""What changed between two lesion masks, by the measurement rules (docs/architecture.md, version 1.0).
+"""What changed between two lesion masks, by the measurement rules (docs/architecture.md, version 1.0)."""
 
-    baseline   (A)   (B)---(C)        an edge joins lesions that overlap within 1 mm;
-                |      \\   /          what hangs together is a group: one row of the table
-    follow-up  (1)      (2)     (3)   A-1; B+C-2 (merged); 3 is new
-"""
-
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,22 +8,15 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from model.grid import Grid
-from model.lesions import COUNTED_MM3, LesionMap, centroid_mm, find_lesions
+from model.lesions import COUNTED_MM3, SMALLEST_MM3, LesionMap, centroid_mm, find_lesions
+from model.overlaps import DILATION_MM, ROUNDING, Groups, group, within
 
-DILATION_MM = 1.0
-"""Lesions of the two time points are compared with this slack: half of a typical registration error and voxel."""
-OVERLAP_PART = 0.10
-"""An edge joins lesions that share at least this part of the smaller."""
 GROWTH_FACTOR = 1.5
-"""enlarging from this ratio of volumes on; shrinking from its inverse."""
+"""enlarging from this ratio of volumes on, shrinking from its inverse (measurement rules, status)."""
 GROWTH_MM3 = 14.0
-"""... and at least this difference of volumes: the smallest lesion that counts."""
-UNSEEN_PART = 0.10
-"""A lesion of which more than this was not seen in both studies is indeterminate."""
+"""... and at least this difference of volumes: the smallest lesion that counts (measurement rules, status)."""
 
 
 class Status(StrEnum):
@@ -42,6 +29,9 @@ class Status(StrEnum):
     RESOLVED = "resolved"
     INDETERMINATE = "indeterminate"
 
+
+Box = tuple[slice, slice, slice]
+"""Where a group lies, in voxels."""
 
 LABELS: dict[Status, int] = {status: number for number, status in enumerate(Status, start=1)}
 
@@ -95,7 +85,11 @@ class ChangeAnalysis:
     groups: NDArray[np.int32]
     """Id of the group at each voxel of either mask, 0 elsewhere."""
     change_map: UInt8[NDArray[Any], "d h w"] | None
-    """`LABELS` of each voxel of either mask; None in single time point mode."""
+    """`LABELS` of each voxel of either mask; None in single time point mode.
+
+    A follow-up voxel carries its group's status; a voxel of the baseline alone carries it too, so that what vanished
+    of a shrinking lesion can be seen. Where both lie, the follow-up's group stands.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,20 +106,12 @@ class Masks:
 
 def compare(masks: Masks) -> ChangeAnalysis:
     """The change table; without a baseline the follow-up's lesions with no status."""
-    voxel_mm3 = float(abs(np.linalg.det(masks.grid.affine[:3, :3])))
-    follow_up = find_lesions(masks.follow_up, voxel_mm3)
-    baseline = None if masks.baseline is None else find_lesions(masks.baseline, voxel_mm3)
-    group_of_baseline, group_of_follow_up = _groups(baseline, follow_up, masks.grid)
-    at_follow_up = group_of_follow_up[follow_up.labels]
-    at_baseline = np.zeros_like(at_follow_up) if baseline is None else group_of_baseline[baseline.labels]
-    count = int(max(group_of_follow_up.max(), group_of_baseline.max()))
-    either = np.where(at_follow_up > 0, at_follow_up, at_baseline).astype(np.int32)
-    boxes = ndimage.find_objects(either, max_label=count)
-    changes = tuple(
-        _change(number, box, at_baseline, at_follow_up, baseline, follow_up, masks)
-        for number, box in enumerate(boxes, start=1)
-        if box is not None
-    )
+    follow_up = find_lesions(masks.follow_up, masks.grid.voxel_volume_mm3)
+    baseline = None if masks.baseline is None else find_lesions(masks.baseline, masks.grid.voxel_volume_mm3)
+    groups = group(baseline, follow_up, masks.grid)
+    table = _Table(masks=masks, baseline=baseline, follow_up=follow_up, groups=groups)
+    changes = tuple(table.rows())
+    either = np.where(table.at_follow_up > 0, table.at_follow_up, table.at_baseline)
     return ChangeAnalysis(
         changes=changes,
         baseline=baseline,
@@ -141,131 +127,115 @@ def status_of(baseline_mm3: float, follow_up_mm3: float) -> Status:
         return Status.NEW
     if follow_up_mm3 <= 0:
         return Status.RESOLVED
-    difference = follow_up_mm3 - baseline_mm3
-    if follow_up_mm3 / baseline_mm3 >= GROWTH_FACTOR and difference >= GROWTH_MM3:
+    if _has_grown(baseline_mm3, follow_up_mm3):
         return Status.ENLARGING
-    if baseline_mm3 / follow_up_mm3 >= GROWTH_FACTOR and -difference >= GROWTH_MM3:
+    if _has_grown(follow_up_mm3, baseline_mm3):
         return Status.SHRINKING
     return Status.STABLE
 
 
-def within(mask: Bool[NDArray[Any], "d h w"], grid: Grid, distance_mm: float) -> Bool[NDArray[Any], "d h w"]:
-    """Voxels whose centre lies at most `distance_mm` from the centre of a voxel of the mask."""
-    if not mask.any():
-        return mask
-    spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
-    return np.asarray(ndimage.distance_transform_edt(~mask, sampling=spacing) <= distance_mm + 1e-6)
+def status_with_unseen(baseline_mm3: float, follow_up_mm3: float, unseen_mm3: tuple[float, float, float]) -> Status:
+    """The status by volumes, or `indeterminate` where it depends on what was not seen in both studies.
+
+    Each unseen voxel of the group may or may not have been lesion at either time. When the two extremes of that
+    disagree on the direction (activity, none, regression), nothing can be said.
+
+    Args:
+        baseline_mm3: volume of the group at baseline.
+        follow_up_mm3: the same at follow-up.
+        unseen_mm3: volume not seen in both, of the baseline, of the follow-up, and of the two together.
+    """
+    measured = status_of(baseline_mm3, follow_up_mm3)
+    if unseen_mm3[2] <= 0:
+        return measured
+    sure = (baseline_mm3 - unseen_mm3[0], follow_up_mm3 - unseen_mm3[1])
+    most = (sure[0] + unseen_mm3[2], sure[1] + unseen_mm3[2])
+    directions = {
+        _DIRECTION[measured],
+        _DIRECTION[status_of(_lesion(sure[0]), _lesion(most[1]))],
+        _DIRECTION[status_of(_lesion(most[0]), _lesion(sure[1]))],
+    }
+    return measured if len(directions) == 1 else Status.INDETERMINATE
 
 
-def edges(baseline: LesionMap, follow_up: LesionMap, grid: Grid) -> set[tuple[int, int]]:
-    """Pairs (baseline label, follow-up label) that overlap enough, seen from either side (decision 0003)."""
-    forward = _overlaps(baseline, follow_up, grid)
-    backward = {(b, f): voxels for (f, b), voxels in _overlaps(follow_up, baseline, grid).items()}
-    voxel_mm3 = float(abs(np.linalg.det(grid.affine[:3, :3])))
-    found = set()
-    for pair in forward.keys() | backward.keys():
-        smaller = min(baseline.volumes_mm3[pair[0] - 1], follow_up.volumes_mm3[pair[1] - 1])
-        shared = max(forward.get(pair, 0), backward.get(pair, 0)) * voxel_mm3
-        if shared >= OVERLAP_PART * smaller - 1e-9:
-            found.add(pair)
-    return found
+_DIRECTION = {Status.NEW: 1, Status.ENLARGING: 1, Status.STABLE: 0, Status.SHRINKING: -1, Status.RESOLVED: -1}
 
 
-def _overlaps(grown: LesionMap, other: LesionMap, grid: Grid) -> dict[tuple[int, int], int]:
-    """Voxels of each lesion of `other` inside each lesion of `grown` dilated by 1 mm."""
-    reach = int(np.ceil(DILATION_MM / np.linalg.norm(grid.affine[:3, :3], axis=0).min())) + 1
-    shared: dict[tuple[int, int], int] = {}
-    for label, box in enumerate(ndimage.find_objects(grown.labels.astype(np.int32)), start=1):
-        wide = tuple(slice(max(0, s.start - reach), s.stop + reach) for s in box)
-        near = other.labels[wide]
-        if not near.any():
-            continue
-        inside = near[within(grown.labels[wide] == label, grid, DILATION_MM)]
-        counts = np.bincount(inside)
-        shared.update({(label, int(n)): int(counts[n]) for n in np.flatnonzero(counts) if n > 0})
-    return shared
+def _has_grown(before_mm3: float, after_mm3: float) -> bool:
+    enough = after_mm3 - before_mm3 >= GROWTH_MM3 - ROUNDING
+    return enough and after_mm3 / before_mm3 >= GROWTH_FACTOR - ROUNDING
 
 
-def _groups(
-    baseline: LesionMap | None, follow_up: LesionMap, grid: Grid
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Group id of each baseline and follow-up label (index 0: background, id 0); ids start at 1."""
-    n_follow_up = len(follow_up.volumes_mm3)
-    n_baseline = 0 if baseline is None else len(baseline.volumes_mm3)
-    pairs = set() if baseline is None else edges(baseline, follow_up, grid)
-    rows = [f - 1 for _, f in pairs]
-    columns = [n_follow_up + b - 1 for b, _ in pairs]
-    size = n_follow_up + n_baseline
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
-    _, component = connected_components(graph, directed=False)
-    order = _in_order(component.tolist())
-    ids = np.array([order[c] for c in component.tolist()], np.int32)
-    zero = np.zeros(1, np.int32)
-    return np.concatenate([zero, ids[n_follow_up:]]), np.concatenate([zero, ids[:n_follow_up]])
+def _lesion(volume_mm3: float) -> float:
+    """The volume, or 0 where it would have been dropped as too small."""
+    return volume_mm3 if volume_mm3 >= SMALLEST_MM3 - ROUNDING else 0.0
 
 
-def _in_order(components: Iterable[int]) -> dict[int, int]:
-    """1, 2, 3, ... in the order in which the components first occur: follow-up lesions, then resolved ones."""
-    order: dict[int, int] = {}
-    for component in components:
-        order.setdefault(component, len(order) + 1)
-    return order
+class _Table:
+    """The rows, each measured inside its own box: a pass over the whole grid for each lesion would take seconds."""
+
+    def __init__(self, *, masks: Masks, baseline: LesionMap | None, follow_up: LesionMap, groups: Groups) -> None:
+        self.masks = masks
+        self.lesions = (baseline, follow_up)
+        self.count = groups.count
+        self.at_follow_up = groups.of_follow_up[follow_up.labels]
+        self.at_baseline = np.zeros_like(self.at_follow_up) if baseline is None else groups.of_baseline[baseline.labels]
+
+    def rows(self) -> list[LesionChange]:
+        first = ndimage.find_objects(self.at_baseline, max_label=self.count)
+        second = ndimage.find_objects(self.at_follow_up, max_label=self.count)
+        return [self._row(n, _around(*boxes)) for n, boxes in enumerate(zip(first, second, strict=True), start=1)]
+
+    def _row(self, number: int, box: Box) -> LesionChange:
+        grid = self.masks.grid.crop(box)
+        before, after = self.at_baseline[box] == number, self.at_follow_up[box] == number
+        volumes = (_mm3(before, grid), _mm3(after, grid))
+        status = None if self.lesions[0] is None else self._status(before, after, volumes, box)
+        return LesionChange(
+            id=number,
+            status=status,
+            baseline_mm3=None if status is None else volumes[0],
+            follow_up_mm3=volumes[1],
+            new_part_mm3=_mm3(after & ~within(before, grid, DILATION_MM), grid) if status is Status.ENLARGING else 0.0,
+            baseline_components=self._components(0, before, box),
+            follow_up_components=self._components(1, after, box),
+            centroid_mm=centroid_mm(after if after.any() else before, grid),
+            probability=self._highest_probability(before, after, box),
+        )
+
+    def _status(
+        self, before: NDArray[np.bool_], after: NDArray[np.bool_], volumes: tuple[float, float], box: Box
+    ) -> Status:
+        unseen, grid = ~self.masks.seen_in_both[box], self.masks.grid
+        parts = (before & unseen, after & unseen, (before | after) & unseen)
+        return status_with_unseen(*volumes, (_mm3(parts[0], grid), _mm3(parts[1], grid), _mm3(parts[2], grid)))
+
+    def _components(self, time: int, mask: NDArray[np.bool_], box: Box) -> int:
+        lesions = self.lesions[time]
+        return 0 if lesions is None else len(np.unique(lesions.labels[box][mask]))
+
+    def _highest_probability(self, before: NDArray[np.bool_], after: NDArray[np.bool_], box: Box) -> float:
+        values = [self.masks.follow_up_probability[box][after]]
+        if self.masks.baseline_probability is not None:
+            values.append(self.masks.baseline_probability[box][before])
+        return float(min(1.0, max((float(v.max()) for v in values if v.size), default=0.0)))
 
 
-def _change(
-    number: int,
-    box: tuple[slice, ...],
-    at_baseline: NDArray[np.int32],
-    at_follow_up: NDArray[np.int32],
-    baseline: LesionMap | None,
-    follow_up: LesionMap,
-    masks: Masks,
-) -> LesionChange:
-    whole = _union_box(box, at_baseline, number)
-    before, after = at_baseline[whole] == number, at_follow_up[whole] == number
-    voxel_mm3 = float(abs(np.linalg.det(masks.grid.affine[:3, :3])))
-    before_mm3, after_mm3 = before.sum() * voxel_mm3, after.sum() * voxel_mm3
-    status = None if baseline is None else status_of(before_mm3, after_mm3)
-    unseen = (before | after) & ~masks.seen_in_both[whole]
-    if baseline is not None and unseen.sum() > UNSEEN_PART * (before | after).sum():
-        status = Status.INDETERMINATE
-    new_part = after & ~within(before, masks.grid, DILATION_MM) if status is Status.ENLARGING else np.zeros_like(after)
-    place = np.zeros(at_follow_up.shape, bool)
-    place[whole] = after if after.any() else before
-    return LesionChange(
-        id=number,
-        status=status,
-        baseline_mm3=None if baseline is None else float(before_mm3),
-        follow_up_mm3=float(after_mm3),
-        new_part_mm3=float(new_part.sum() * voxel_mm3),
-        baseline_components=0 if baseline is None else _count(baseline, whole, before),
-        follow_up_components=_count(follow_up, whole, after),
-        centroid_mm=centroid_mm(place, masks.grid),
-        probability=_highest(masks, whole, before, after),
-    )
+def _around(first: Box | None, second: Box | None) -> Box:
+    """The box around both; a group has voxels at one time point at least."""
+    one, other = first or second, second or first
+    if one is None or other is None:
+        raise ValueError("first: the group has no voxel at either time point")
+    a, b, c = (slice(min(s.start, t.start), max(s.stop, t.stop)) for s, t in zip(one, other, strict=True))
+    return a, b, c
 
 
-def _union_box(box: tuple[slice, ...], at_baseline: NDArray[np.int32], number: int) -> tuple[slice, ...]:
-    """The box with what `either` hides: baseline voxels of this group under follow-up voxels of another."""
-    found = ndimage.find_objects((at_baseline == number).astype(np.uint8))
-    if not found:
-        return box
-    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box, found[0], strict=True))
-
-
-def _count(lesions: LesionMap, box: tuple[slice, ...], mask: NDArray[np.bool_]) -> int:
-    return len(np.unique(lesions.labels[box][mask]))
-
-
-def _highest(masks: Masks, box: tuple[slice, ...], before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
-    values = [masks.follow_up_probability[box][after]]
-    if masks.baseline_probability is not None:
-        values.append(masks.baseline_probability[box][before])
-    return float(min(1.0, max((float(v.max()) for v in values if v.size), default=0.0)))
+def _mm3(mask: NDArray[np.bool_], grid: Grid) -> float:
+    return int(np.count_nonzero(mask)) * grid.voxel_volume_mm3
 
 
 def _change_map(groups: NDArray[np.int32], changes: tuple[LesionChange, ...]) -> NDArray[np.uint8]:
-    table = np.zeros(int(groups.max()) + 1, np.uint8)
+    table = np.zeros(len(changes) + 1, np.uint8)
     for change in changes:
         if change.status is not None:
             table[change.id] = LABELS[change.status]

@@ -29,6 +29,17 @@ class Grid:
         i, j, k = volume.array.shape
         return Grid(shape=(i, j, k), affine=volume.affine)
 
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxel centres along each array axis, mm."""
+        lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(lengths[0]), float(lengths[1]), float(lengths[2])
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel, mm3, whatever the direction of the axes."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
     def crop(self, box: tuple[slice, slice, slice]) -> "Grid":
         """The grid of `array[box]`."""
         start = np.array([s.start for s in box], np.float64)

@@ -7,8 +7,11 @@ import cc3d
 import numpy as np
 from jaxtyping import Bool, UInt
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from model.grid import Grid
+
+Point = tuple[float, float, float]
 
 SMALLEST_MM3 = 3.0
 """Components below this are dropped (arXiv 2409.13416, metrics)."""
@@ -48,12 +51,46 @@ def find_lesions(
     return LesionMap(labels=renumber[labelled], volumes_mm3=tuple(float(v) for v in volumes[keep]))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesion:
+    """One lesion of a map."""
+
+    label: int
+    volume_mm3: float
+    centroid_voxel: Point
+    """Array index of the grid, 0 at the centre of the first voxel."""
+    centroid_mm: Point
+    """World of the grid (LPS)."""
+    box: tuple[slice, slice, slice]
+    """Array indices that hold it."""
+    equivalent_diameter_mm: float
+
+
+def describe(lesions: LesionMap, grid: Grid) -> tuple[Lesion, ...]:
+    """Place and size of every lesion, in the order of the labels."""
+    boxes = ndimage.find_objects(lesions.labels.astype(np.int32))
+    return tuple(_describe(lesions, label, box, grid) for label, box in enumerate(boxes, start=1))
+
+
+def _describe(lesions: LesionMap, label: int, box: tuple[slice, slice, slice], grid: Grid) -> Lesion:
+    mask, volume_mm3 = lesions.labels[box] == label, lesions.volumes_mm3[label - 1]
+    i, j, k = np.argwhere(mask).mean(axis=0) + [s.start for s in box]
+    return Lesion(
+        label=label,
+        volume_mm3=volume_mm3,
+        centroid_voxel=(float(i), float(j), float(k)),
+        centroid_mm=centroid_mm(mask, grid.crop(box)),
+        box=box,
+        equivalent_diameter_mm=equivalent_diameter_mm(volume_mm3),
+    )
+
+
 def equivalent_diameter_mm(volume_mm3: float) -> float:
     """Diameter of the sphere of this volume."""
     return float((6.0 * volume_mm3 / np.pi) ** (1 / 3))
 
 
-def centroid_mm(mask: Bool[NDArray[Any], "d h w"], grid: Grid) -> tuple[float, float, float]:
+def centroid_mm(mask: Bool[NDArray[Any], "d h w"], grid: Grid) -> Point:
     """Mean world point (mm, LPS) of a mask's voxels.
 
     Raises:

@@ -1,0 +1,105 @@
+r"""Which lesions of two time points hang together: a graph of overlaps.
+
+::
+
+    baseline   (A)    (B)-.  .-(C)       an edge joins lesions that overlap within 1 mm;
+                |         \  /           what hangs together is a group: one row of the table
+    follow-up  (1)        (2)     (3)    A-1; B+C-2 (merged); 3 is new
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from model.grid import Grid
+from model.lesions import LesionMap
+
+DILATION_MM = 1.0
+"""Lesions are compared with this slack, about the error of a good registration (measurement rules, matching)."""
+OVERLAP_PART = 0.10
+"""An edge joins lesions that share at least this part of the smaller (measurement rules, matching)."""
+ROUNDING = 1e-9
+"""Volumes are products of voxel counts: a value on a limit counts as on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Groups:
+    """Group id of each label, indexed by label; index 0 is the background and stays 0. Ids run from 1."""
+
+    of_baseline: NDArray[np.int32]
+    of_follow_up: NDArray[np.int32]
+
+    @property
+    def count(self) -> int:
+        """Number of groups."""
+        return int(max(self.of_baseline.max(), self.of_follow_up.max()))
+
+
+def group(baseline: LesionMap | None, follow_up: LesionMap, grid: Grid) -> Groups:
+    """Connected parts of the graph: numbered by the first follow-up lesion, resolved ones after them."""
+    n_follow_up = len(follow_up.volumes_mm3)
+    n_baseline = 0 if baseline is None else len(baseline.volumes_mm3)
+    pairs = set() if baseline is None else edges(baseline, follow_up, grid)
+    rows = [f - 1 for _, f in pairs]
+    columns = [n_follow_up + b - 1 for b, _ in pairs]
+    size = n_follow_up + n_baseline
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
+    _, component = connected_components(graph, directed=False)
+    order = _in_order(component.tolist())
+    ids = np.array([order[c] for c in component.tolist()], np.int32)
+    zero = np.zeros(1, np.int32)
+    return Groups(
+        of_baseline=np.concatenate([zero, ids[n_follow_up:]]), of_follow_up=np.concatenate([zero, ids[:n_follow_up]])
+    )
+
+
+def edges(baseline: LesionMap, follow_up: LesionMap, grid: Grid) -> set[tuple[int, int]]:
+    """Pairs (baseline label, follow-up label) that overlap enough.
+
+    Either side is dilated in turn and one of the two suffices, so that swapping the time points swaps every pair and
+    nothing else: dilating the baseline alone would join a large old lesion to a small new one, and not the reverse.
+    """
+    forward = _overlaps(baseline, follow_up, grid)
+    backward = {(b, f): voxels for (f, b), voxels in _overlaps(follow_up, baseline, grid).items()}
+    found = set()
+    for pair in forward.keys() | backward.keys():
+        smaller = min(baseline.volumes_mm3[pair[0] - 1], follow_up.volumes_mm3[pair[1] - 1])
+        shared = max(forward.get(pair, 0), backward.get(pair, 0)) * grid.voxel_volume_mm3
+        if shared >= OVERLAP_PART * smaller - ROUNDING:
+            found.add(pair)
+    return found
+
+
+def within(mask: Bool[NDArray[np.bool_], "d h w"], grid: Grid, distance_mm: float) -> NDArray[np.bool_]:
+    """Voxels whose centre lies at most `distance_mm` from the centre of a voxel of the mask, whatever the spacing."""
+    if not mask.any():
+        return mask
+    return np.asarray(ndimage.distance_transform_edt(~mask, sampling=grid.spacing) <= distance_mm + 1e-6)
+
+
+def _overlaps(grown: LesionMap, other: LesionMap, grid: Grid) -> dict[tuple[int, int], int]:
+    """Voxels of each lesion of `other` inside each lesion of `grown` dilated by 1 mm."""
+    reach = int(np.ceil(DILATION_MM / min(grid.spacing))) + 1
+    shared: dict[tuple[int, int], int] = {}
+    for label, box in enumerate(ndimage.find_objects(grown.labels.astype(np.int32)), start=1):
+        wide = tuple(slice(max(0, s.start - reach), s.stop + reach) for s in box)
+        near = other.labels[wide]
+        if not near.any():
+            continue
+        counts = np.bincount(near[within(grown.labels[wide] == label, grid, DILATION_MM)])
+        shared.update({(label, int(n)): int(counts[n]) for n in np.flatnonzero(counts) if n > 0})
+    return shared
+
+
+def _in_order(components: Iterable[int]) -> dict[int, int]:
+    """1, 2, 3, ... in the order in which the components first occur."""
+    order: dict[int, int] = {}
+    for component in components:
+        order.setdefault(component, len(order) + 1)
+    return order
