@@ -15,8 +15,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from service.contracts.errors import CorruptImage, EmptyStudy, MsDeltaError, UnsupportedMultiFrame
+from service.contracts.pydicom_silence import no_header_text
 from worker.dicom_geometry import Slice, normal_of
-from worker.pydicom_silence import no_header_text
 from worker.series_rules import SeriesHeader
 
 MR_IMAGE_STORAGE = UID("1.2.840.10008.5.1.4.1.1.4")
@@ -170,11 +170,19 @@ def begins_as_dicom(path: Path) -> bool:
 
 def number(header: Dataset, name: str) -> float | None:
     """A header number, None where it is absent or no number."""
-    value = header.get(name)
     try:
+        value = header.get(name)  # converted here, so a damaged number fails here
         return None if value is None or value == "" else float(value)
     except (TypeError, ValueError):
         return None
+
+
+def text(header: Dataset, name: str) -> str:
+    """A header value as text, empty where it is absent or unreadable."""
+    try:
+        return str(header.get(name, "")).strip()
+    except (TypeError, ValueError, LookupError):
+        return ""
 
 
 def _kind(header: Dataset) -> str:
@@ -182,7 +190,7 @@ def _kind(header: Dataset) -> str:
 
 
 def _patient_statement(header: Dataset) -> tuple[str, ...]:
-    return tuple(str(header.get(name, "")) for name in ("PatientID", "PatientBirthDate", "PatientSex", "PatientName"))
+    return tuple(text(header, name) for name in ("PatientID", "PatientBirthDate", "PatientSex", "PatientName"))
 
 
 def _all_series(images: dict[str, list[tuple[Path, Dataset]]]) -> tuple[list[DicomSeries], list[MsDeltaError]]:
@@ -218,7 +226,7 @@ def _split(parts: list[Part], names: tuple[str, ...]) -> list[list[Part]]:
         return [parts]
     groups: dict[str, list[Part]] = defaultdict(list)
     for part in parts:
-        groups[str(part[1].get(names[0], ""))].append(part)
+        groups[text(part[1], names[0])].append(part)
     if not 1 < len(groups) <= most:
         return _split(parts, names[1:])
     return [stack for _, group in sorted(groups.items(), key=_by_value) for stack in _split(group, names[1:])]
@@ -247,7 +255,7 @@ def _slice(path: Path, header: Dataset) -> Slice:
             orientation=orientation,
             pixel_spacing=(float(spacing[0]), float(spacing[1])),
             size=(int(header.Rows), int(header.Columns)),
-            frame_of_reference=str(header.get("FrameOfReferenceUID", "")),
+            frame_of_reference=text(header, "FrameOfReferenceUID"),
         )
     except (AttributeError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise CorruptImage("an image lacks its position, orientation, pixel spacing or size") from error
@@ -275,28 +283,28 @@ def _selection_header(key: str, repeat: int, header: Dataset, slices: tuple[Slic
     return SeriesHeader(
         key=key,
         instances=len(slices),
-        text=plain(" ".join(str(header.get(name, "")) for name in names)),
+        text=plain(" ".join(text(header, name) for name in names)),
         series_number=None if series_number is None else int(series_number),
         repeat=repeat,
         image_type=_texts(header.get("ImageType")),
         scanning_sequence=_texts(header.get("ScanningSequence")),
         sequence_variant=_texts(header.get("SequenceVariant")),
-        acquisition_type=str(header.get("MRAcquisitionType", "")) or None,
+        acquisition_type=text(header, "MRAcquisitionType") or None,
         echo_time=number(header, "EchoTime"),
         repetition_time=number(header, "RepetitionTime"),
         inversion_time=number(header, "InversionTime"),
         flip_angle=number(header, "FlipAngle"),
-        contrast_agent=plain(str(header.get("ContrastBolusAgent", ""))) not in {"", "no", "none", "nein", "0", "n a"},
+        contrast_agent=plain(text(header, "ContrastBolusAgent")) not in {"", "no", "none", "nein", "0", "n a"},
         slice_spacing=coverage / (len(slices) - 1) if len(slices) > 1 else None,
         coverage=coverage,
         b_value=number(header, "DiffusionBValue"),
-        colour=not str(header.get("PhotometricInterpretation", "MONOCHROME2")).startswith("MONOCHROME"),
+        colour=not (text(header, "PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME"),
     )
 
 
-def plain(text: str) -> str:
+def plain(words: str) -> str:
     """Lower case without accents; everything but letters and digits becomes a space."""
-    letters = unicodedata.normalize("NFKD", text.casefold())
+    letters = unicodedata.normalize("NFKD", words.casefold())
     return re.sub(r"[^a-z0-9]+", " ", "".join(c for c in letters if not unicodedata.combining(c))).strip()
 
 

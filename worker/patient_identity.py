@@ -9,7 +9,7 @@ from typing import Literal
 from pydicom.dataset import Dataset
 
 from worker.case import Identity
-from worker.dicom_index import plain
+from worker.dicom_index import plain, text
 
 _KEY = secrets.token_bytes(32)
 """Digests are compared within a process; under a random key they mean nothing outside it."""
@@ -25,9 +25,9 @@ Comparison = Literal["same", "differ", "unknown"]
 def identity_of(header: Dataset) -> Identity:
     """Digests of the normalised PatientID, birth date and sex; None where the header says nothing."""
     return Identity(
-        patient=_digest(_identifier(header.get("PatientID"))),
-        birth_date=_digest(_birth_date(header.get("PatientBirthDate"))),
-        sex=_digest(_sex(header.get("PatientSex"))),
+        patient=_digest(_identifier(text(header, "PatientID"))),
+        birth_date=_digest(_birth_date(text(header, "PatientBirthDate"))),
+        sex=_digest(_sex(text(header, "PatientSex"))),
     )
 
 
@@ -57,9 +57,9 @@ def count_people(headers: Iterable[Dataset]) -> int:
     date; the name counts only where no PatientID is stated. Absent values fit to any.
     """
     found = list(headers)
-    identifiers = {_identifier(header.get("PatientID")) for header in found} - {None}
-    births = {_birth_date(header.get("PatientBirthDate")) for header in found} - {None}
-    names = {_identifier(header.get("PatientName")) for header in found} - {None}
+    identifiers = {_identifier(text(header, "PatientID")) for header in found} - {None}
+    births = {_birth_date(text(header, "PatientBirthDate")) for header in found} - {None}
+    names = {_identifier(text(header, "PatientName")) for header in found} - {None}
     return max(1, len(identifiers), len(births), 0 if identifiers else len(names))
 
 
@@ -69,22 +69,22 @@ def _compare(one: str | None, two: str | None) -> Comparison:
     return "same" if one == two else "differ"
 
 
-def _identifier(value: object) -> str | None:
+def _identifier(value: str) -> str | None:
     """Letters and digits, without case, leading zeros and separators: 00-123 and 123 are one number."""
-    text = plain("" if value is None else str(value)).replace(" ", "")
-    return None if text in PLACEHOLDERS else text.lstrip("0") or None
+    number = re.sub(r"[\W_]+", "", value.casefold())
+    return None if number in PLACEHOLDERS else number.lstrip("0") or None
 
 
-def _birth_date(value: object) -> str | None:
-    text = re.sub(r"[^0-9]", "", "" if value is None else str(value))
-    stated = len(text) == 8 and text.strip("0") != "" and text not in PLACEHOLDER_DATES
-    return text if stated else None
+def _birth_date(value: str) -> str | None:
+    day = re.sub(r"[^0-9]", "", value)
+    stated = len(day) == 8 and day.strip("0") != "" and day not in PLACEHOLDER_DATES
+    return day if stated else None
 
 
-def _sex(value: object) -> str | None:
-    text = plain("" if value is None else str(value))
-    return None if text in PLACEHOLDERS | PLACEHOLDER_SEXES else text[:1]
+def _sex(value: str) -> str | None:
+    sex = plain(value)
+    return None if sex in PLACEHOLDERS | PLACEHOLDER_SEXES else sex[:1]
 
 
-def _digest(text: str | None) -> str | None:
-    return None if text is None else hmac.digest(_KEY, text.encode(), "sha256").hex()
+def _digest(value: str | None) -> str | None:
+    return None if value is None else hmac.digest(_KEY, value.encode(), "sha256").hex()

@@ -17,12 +17,12 @@ from service.contracts.errors import (
     UnsupportedMultiFrame,
 )
 from service.contracts.nifti_names import scans_by_sequence
+from service.contracts.pydicom_silence import no_header_text
 from worker.case import Series, Study
-from worker.dicom_index import DicomIndex, DicomSeries, begins_as_dicom, index_folder
+from worker.dicom_index import DicomIndex, DicomSeries, begins_as_dicom, index_folder, text
 from worker.dicom_reader import read_series
 from worker.nifti_reader import read_nifti
 from worker.patient_identity import count_people, identity_of, may_be_same_person
-from worker.pydicom_silence import no_header_text
 from worker.series_selection import Choice, Selection, select
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
@@ -125,10 +125,10 @@ def _dicom_series(choice: Choice, by_key: dict[str, DicomSeries]) -> Series:
 
 def _date_of(header: Dataset) -> date | None:
     for name in ("AcquisitionDate", "StudyDate"):
-        text = str(header.get(name, "")).strip()
-        if len(text) == 8 and text.isdigit():
+        day = text(header, name)
+        if len(day) == 8 and day.isdigit():
             try:
-                return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+                return date(int(day[:4]), int(day[4:6]), int(day[6:]))
             except ValueError:
                 continue
     return None

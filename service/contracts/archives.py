@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from service.contracts.errors import ArchiveTooLarge, EmptyStudy, TruncatedArchive, UnsafeArchivePath
-from service.contracts.nifti_names import sequence_of
+from service.contracts.nifti_names import kind_of
 
 CHUNK = 1 << 20
 LARGEST_RATIO = 200
@@ -51,11 +51,11 @@ def unpack_zip(archive: Path, target: Path, limits: Limits, *, name: Callable[[s
 
 def opaque_name(original: str, number: int) -> str:
     """A name that says what the file is and nothing else: `t1_3.nii.gz`, `000003.dcm`."""
-    sequence = sequence_of(PurePosixPath(original.replace("\\", "/")).name)
+    kind = kind_of(PurePosixPath(original.replace("\\", "/")).name)
     lower = original.lower()
     if lower.endswith((".nii", ".nii.gz")):
         suffix = ".nii.gz" if lower.endswith(".gz") else ".nii"
-        return f"{sequence or 'other'}_{number}{suffix}"
+        return f"{kind}_{number}{suffix}"
     return f"{number:06d}.dcm"
 
 

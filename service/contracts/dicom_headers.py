@@ -8,6 +8,8 @@ from pathlib import Path
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from service.contracts.pydicom_silence import no_header_text
+
 TAGS = ["PatientID", "PatientBirthDate", "StudyDate", "SOPInstanceUID", "Modality"]
 
 
@@ -20,6 +22,7 @@ class DicomHeader:
     study_date: date | None
 
 
+@no_header_text()
 def read_header(path: Path) -> DicomHeader | None:
     """The header of a DICOM file, None where it is none; pixels are not read."""
     try:

@@ -34,6 +34,14 @@ def sequence_of(name: str) -> Sequence | None:
     return "t1" if T1.search(lower) or T1_AFTER_CONTRAST.search(lower) else None
 
 
+def kind_of(name: str) -> Literal["t1", "t1ce", "flair", "other"]:
+    """What a name says, in a word that says the same again when it becomes a file name."""
+    sequence = sequence_of(name)
+    if sequence == "t1" and CONTRAST.search(name.lower()):
+        return "t1ce"
+    return sequence or "other"
+
+
 def scans_by_sequence(names: Iterable[str]) -> dict[Sequence, list[str]]:
     """The names that say T1 and those that say FLAIR; a T1 after contrast agent only where there is no other."""
     found: dict[Sequence, list[str]] = {"t1": [], "flair": []}

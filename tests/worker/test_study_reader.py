@@ -241,6 +241,10 @@ def canary_folder(tmp_path):
                 ImageComments="CANARYCOMMENT",
                 AcquisitionDate="CANARYDAY",
             )
+        raw = path.read_bytes()  # what pydicom itself would not write
+        for written, damaged in ((b"ISO_IR 100", b"CANARY_SET"), (b"2500.0", b"CANARY"), (b"900.0 ", b"CANARY")):
+            raw = raw.replace(written, damaged)
+        path.write_bytes(raw)
     return folder
 
 

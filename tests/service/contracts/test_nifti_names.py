@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.contracts.nifti_names import scans_by_sequence, sequence_of
+from service.contracts.nifti_names import kind_of, scans_by_sequence, sequence_of
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,12 @@ def test_folders_do_not_speak_for_their_files():
 def test_every_candidate_is_told():
     names = ["study1_FLAIR.nii.gz", "study2_FLAIR.nii.gz", "gt.nii.gz"]
     assert scans_by_sequence(names)["flair"] == names[:2]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("Jane_T1_Gd.nii.gz", "t1ce"), ("T1.nii", "t1"), ("x_FLAIR.nii", "flair"), ("gt.nii.gz", "other")],
+)
+def test_a_kind_used_as_a_name_says_the_same_again(name, kind):
+    assert kind_of(name) == kind
+    assert kind_of(f"{kind}_12.nii.gz") == kind
