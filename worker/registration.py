@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import linalg, ndimage
 
 from model.grid import Grid, corners, grid_around
-from model.resampling import Interpolation, resample
+from model.preprocess import bounding_box
+from model.resampling import resample
 from model.volume import Affine, Volume, world_from_voxel
 from service.contracts.errors import RegistrationFailed
 from worker.case import IDENTITY_4X4, Alignment, PairAlignment
@@ -93,10 +94,10 @@ def brain_points(brain: Volume, *, at_most: int = 5000) -> NDArray[np.float64]:
     return world_from_voxel(brain.affine, voxels[::step].astype(np.float64))
 
 
-def working_image(volume: Volume, spacing_mm: float, *, interpolation: Interpolation = "linear") -> Volume:
+def working_image(volume: Volume, spacing_mm: float) -> Volume:
     """The volume with isotropic voxels on the patient's axes; thick slices keep their blur."""
     grid = grid_around(corners(Grid.of(volume)), spacing_mm=spacing_mm)
-    array = resample(volume, grid, volume_from_grid=IDENTITY_4X4, interpolation=interpolation)
+    array = resample(volume, grid, volume_from_grid=IDENTITY_4X4)
     return Volume(array=array, affine=grid.affine)
 
 
@@ -110,15 +111,31 @@ def _moving_from_fixed(
     mask = small_fixed.like(ndimage.binary_dilation(_mask_on(fixed_brain, Grid.of(small_fixed), IDENTITY_4X4)))
     if not mask.array.any():
         raise RegistrationFailed("the brain mask is empty")
-    fine = working_image(moving, settings.native_spacing_mm, interpolation="cubic")
     try:
         coarse = Matcher.of(small_fixed, small_moving, mask, threads=settings.threads)
         start = coarse.best_of([IDENTITY_4X4, moments_start(small_fixed, small_moving), *starts])
         found = coarse.affine(coarse.rigid(start, RIGID), AFFINE)
-        refined = Matcher.of(fixed, fine, fixed_brain, threads=settings.threads).affine(found, NATIVE)
+        near, near_brain = _cut_to_brain(fixed, fixed_brain)
+        fine = _fine_around(moving, near_brain, found, settings)
+        refined = Matcher.of(near, fine, near_brain, threads=settings.threads).affine(found, NATIVE)
     except RuntimeError as error:
         raise RegistrationFailed("the images do not overlap enough to be aligned") from error
     return refined if _apart_mm(refined, found, fixed_brain) <= settings.largest_refinement_mm else found
+
+
+def _cut_to_brain(fixed: Volume, brain: Volume) -> tuple[Volume, Volume]:
+    """Image and mask in the box of the mask: the optimiser's time goes with the size of the images."""
+    box = bounding_box(brain.array)
+    affine = Grid.of(fixed).crop(box).affine
+    return Volume(array=fixed.array[box], affine=affine), Volume(array=brain.array[box], affine=affine)
+
+
+def _fine_around(moving: Volume, brain: Volume, moving_from_fixed: Affine, settings: RegistrationSettings) -> Volume:
+    """The moving image around the brain at nearly its own resolution."""
+    points = world_from_voxel(moving_from_fixed, corners(Grid.of(brain)))
+    grid = grid_around(points, spacing_mm=settings.native_spacing_mm, margin_mm=10.0)
+    array = resample(moving, grid, volume_from_grid=IDENTITY_4X4, interpolation="cubic")
+    return Volume(array=array, affine=grid.affine)
 
 
 def moments_start(fixed: Volume, moving: Volume) -> Affine:
@@ -129,7 +146,7 @@ def moments_start(fixed: Volume, moving: Volume) -> Affine:
 def _centre_of(volume: Volume, weights: NDArray[Any]) -> NDArray[np.float64]:
     positive = np.maximum(weights, 0).astype(np.float64)
     voxel = np.array(ndimage.center_of_mass(positive)) if positive.any() else (np.array(positive.shape) - 1) / 2
-    return world_from_voxel(volume.affine, voxel[None])[0]
+    return np.asarray(world_from_voxel(volume.affine, voxel[None])[0])
 
 
 def _shift_between(here: NDArray[np.float64], there: NDArray[np.float64]) -> Affine:

@@ -95,11 +95,11 @@ def _centre_of_head(flair: Volume) -> NDArray[np.float64]:
     values = resample(flair, grid, volume_from_grid=IDENTITY_4X4)
     tissue = ndimage.binary_opening(values > 0.5 * values[values > 0].mean()) if (values > 0).any() else values > 0
     if not tissue.any():
-        return world_from_voxel(grid.affine, (np.array(grid.shape, np.float64)[None] - 1) / 2)[0]
+        return np.asarray(world_from_voxel(grid.affine, (np.array(grid.shape, np.float64)[None] - 1) / 2)[0])
     crown = int(np.flatnonzero(tissue.any(axis=(1, 2))).max())  # the first axis of `RAS_AXES` points up
     tissue[: max(0, crown - round(HEAD_MM / COARSE_MM))] = False
     return _centre(Volume(array=values, affine=grid.affine), tissue)
 
 
 def _centre(volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return world_from_voxel(volume.affine, np.array(ndimage.center_of_mass(mask))[None])[0]
+    return np.asarray(world_from_voxel(volume.affine, np.array(ndimage.center_of_mass(mask))[None])[0])
