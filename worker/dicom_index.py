@@ -1,12 +1,8 @@
 """What a folder of DICOM files holds: its MR stacks by header alone, whatever the files are called."""
 
-import re
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
@@ -17,6 +13,7 @@ from pydicom.uid import UID, MediaStorageDirectoryStorage
 from service.contracts.errors import CorruptImage, EmptyStudy, MsDeltaError, UnsupportedMultiFrame
 from service.contracts.pydicom_silence import no_header_text
 from worker.dicom_geometry import Slice, normal_of
+from worker.dicom_values import number, plain, text, texts
 from worker.series_rules import SeriesHeader
 
 MR_IMAGE_STORAGE = UID("1.2.840.10008.5.1.4.1.1.4")
@@ -168,23 +165,6 @@ def begins_as_dicom(path: Path) -> bool:
     return start[128:132] == b"DICM" or start[:4] in BARE_STARTS
 
 
-def number(header: Dataset, name: str) -> float | None:
-    """A header number, None where it is absent or no number."""
-    try:
-        value = header.get(name)  # converted here, so a damaged number fails here
-        return None if value is None or value == "" else float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def text(header: Dataset, name: str) -> str:
-    """A header value as text, empty where it is absent or unreadable."""
-    try:
-        return str(header.get(name, "")).strip()
-    except (TypeError, ValueError, LookupError):
-        return ""
-
-
 def _kind(header: Dataset) -> str:
     return "enhanced" if header.SOPClassUID in ENHANCED_MR else "other"
 
@@ -286,9 +266,9 @@ def _selection_header(key: str, repeat: int, header: Dataset, slices: tuple[Slic
         text=plain(" ".join(text(header, name) for name in names)),
         series_number=None if series_number is None else int(series_number),
         repeat=repeat,
-        image_type=_texts(header.get("ImageType")),
-        scanning_sequence=_texts(header.get("ScanningSequence")),
-        sequence_variant=_texts(header.get("SequenceVariant")),
+        image_type=texts(header.get("ImageType")),
+        scanning_sequence=texts(header.get("ScanningSequence")),
+        sequence_variant=texts(header.get("SequenceVariant")),
         acquisition_type=text(header, "MRAcquisitionType") or None,
         echo_time=number(header, "EchoTime"),
         repetition_time=number(header, "RepetitionTime"),
@@ -300,16 +280,3 @@ def _selection_header(key: str, repeat: int, header: Dataset, slices: tuple[Slic
         b_value=number(header, "DiffusionBValue"),
         colour=not (text(header, "PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME"),
     )
-
-
-def plain(words: str) -> str:
-    """Lower case without accents; everything but letters and digits becomes a space."""
-    letters = unicodedata.normalize("NFKD", words.casefold())
-    return re.sub(r"[^a-z0-9]+", " ", "".join(c for c in letters if not unicodedata.combining(c))).strip()
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if value is None or value == "":
-        return ()
-    values: Iterable[Any] = [value] if isinstance(value, str) else value
-    return tuple(str(one) for one in values)

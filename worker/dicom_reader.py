@@ -12,7 +12,8 @@ from model.volume import Volume
 from service.contracts.errors import CorruptImage, DuplicateSlice, InconsistentImages, UnsupportedTransferSyntax
 from service.contracts.pydicom_silence import no_header_text
 from worker.dicom_geometry import Slice, affine_of, check_consistent, ordered_along_normal
-from worker.dicom_index import DicomSeries, number
+from worker.dicom_index import DicomSeries
+from worker.dicom_values import number
 from worker.nifti_reader import checked
 
 

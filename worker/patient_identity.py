@@ -9,7 +9,7 @@ from typing import Literal
 from pydicom.dataset import Dataset
 
 from worker.case import Identity
-from worker.dicom_index import plain, text
+from worker.dicom_values import plain, text
 
 _KEY = secrets.token_bytes(32)
 """Digests are compared within a process; under a random key they mean nothing outside it."""

@@ -19,8 +19,9 @@ from service.contracts.errors import (
 from service.contracts.nifti_names import scans_by_sequence
 from service.contracts.pydicom_silence import no_header_text
 from worker.case import Series, Study
-from worker.dicom_index import DicomIndex, DicomSeries, begins_as_dicom, index_folder, text
+from worker.dicom_index import DicomIndex, DicomSeries, begins_as_dicom, index_folder
 from worker.dicom_reader import read_series
+from worker.dicom_values import text
 from worker.nifti_reader import read_nifti
 from worker.patient_identity import count_people, identity_of, may_be_same_person
 from worker.series_selection import Choice, Selection, select

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from service.contracts.errors import AmbiguousSeries, MissingFlair, MissingT1
-from worker.dicom_index import index_folder, plain
+from worker.dicom_index import index_folder
+from worker.dicom_values import plain
 from worker.series_rules import SeriesHeader
 from worker.series_selection import exclusion, score_flair, score_t1, select
 

@@ -1,0 +1,39 @@
+"""Header values as plain numbers and words; a damaged value is an absent one."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+
+def number(header: Dataset, name: str) -> float | None:
+    """A header number, None where it is absent or no number."""
+    try:
+        value = header.get(name)  # converted here, so a damaged number fails here
+        return None if value is None or value == "" else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def text(header: Dataset, name: str) -> str:
+    """A header value as text, empty where it is absent or unreadable."""
+    try:
+        return str(header.get(name, "")).strip()
+    except (TypeError, ValueError, LookupError):
+        return ""
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """A header value of one or several strings; empty where it is absent."""
+    if value is None or value == "":
+        return ()
+    values: Iterable[Any] = [value] if isinstance(value, str) else value
+    return tuple(str(one) for one in values)
+
+
+def plain(words: str) -> str:
+    """Lower case without accents; everything but letters and digits becomes a space."""
+    letters = unicodedata.normalize("NFKD", words.casefold())
+    return re.sub(r"[^a-z0-9]+", " ", "".join(c for c in letters if not unicodedata.combining(c))).strip()
