@@ -1,0 +1,98 @@
+"""Images, maps and labels between grids."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from model.grid import Grid, grid_around
+from model.resampling import field_of_view, labels_onto_grid, onto_grid, resample
+from model.volume import Volume, world_from_voxel
+
+IDENTITY = np.eye(4)
+OBLIQUE = np.array([[-0.79, 0.05, 0.2, 31.0], [0.06, 0.8, -0.3, -28.0], [0.03, 0.08, 2.97, -30.0], [0, 0, 0, 1.0]])
+
+
+def blob(shape=(60, 64, 20), affine=OBLIQUE, centre=(0.0, -5.0, 2.0), width=7.0):
+    at = world_from_voxel(affine, np.argwhere(np.ones(shape)).astype(float))
+    values = np.exp(-np.square(at - centre).sum(axis=1) / (2 * width**2)).astype(np.float32)
+    return Volume(array=values.reshape(shape), affine=affine)
+
+
+def centroid(array, affine):
+    return world_from_voxel(affine, np.array(ndimage.center_of_mass(array))[None])[0]
+
+
+def grid_1mm():
+    return grid_around(np.array([[-30.0, -35, -28], [30, 25, 32]]), spacing_mm=1.0)
+
+
+@pytest.mark.parametrize(("interpolation", "worst"), [("linear", 0.07), ("cubic", 0.02)])
+def test_there_and_back_gives_the_image_again(interpolation, worst):
+    image, grid = blob(shape=(90, 90, 24), centre=(2.0, -3.0, 8.0), width=6.0), grid_1mm()
+    there = resample(image, grid, volume_from_grid=IDENTITY, interpolation=interpolation)
+    back = resample(
+        Volume(array=there, affine=grid.affine), Grid.of(image), volume_from_grid=IDENTITY, interpolation=interpolation
+    )
+    seen = field_of_view(Volume(array=there, affine=grid.affine), Grid.of(image), volume_from_grid=IDENTITY)
+    inner = seen & field_of_view(image, Grid.of(image), volume_from_grid=IDENTITY) & (image.array > 0.05)
+    assert np.abs(back - image.array)[inner].max() < worst
+
+
+def test_a_translation_moves_the_centroid_by_the_same_mm():
+    image, grid = blob(), grid_1mm()
+    shift = np.eye(4)
+    shift[:3, 3] = [3.3, -2.2, 4.1]
+    still = centroid(resample(image, grid, volume_from_grid=IDENTITY), grid.affine)
+    moved = centroid(resample(image, grid, volume_from_grid=shift), grid.affine)
+    assert moved - still == pytest.approx([-3.3, 2.2, -4.1], abs=0.05)
+
+
+def test_outside_the_field_of_view_there_is_zero_and_the_border_reaches_half_a_voxel():
+    image = Volume(array=np.full((4, 4, 4), 7, np.float32), affine=np.diag([2.0, 2, 2, 1]))
+    line = Grid(shape=(12, 1, 1), affine=np.array([[1.0, 0, 0, -3], [0, 1, 0, 2], [0, 0, 1, 2], [0, 0, 0, 1]]))
+    values = resample(image, line, volume_from_grid=IDENTITY)[:, 0, 0]
+    seen = field_of_view(image, line, volume_from_grid=IDENTITY)[:, 0, 0]
+    # world x of the samples: -3 ... 8; voxels reach from -1 to 7
+    assert seen.tolist() == [False] * 2 + [True] * 8 + [False] * 2
+    assert (values[3:9] == 7).all()
+    assert (values[[0, 1, 10, 11]] == 0).all()
+
+
+def test_a_fine_checkerboard_becomes_its_mean_on_a_coarse_grid_instead_of_aliasing():
+    board = (np.indices((40, 40, 40)).sum(axis=0) % 2).astype(np.float32)
+    fine = Volume(array=board, affine=np.diag([0.5, 0.5, 0.5, 1]))
+    coarse = grid_around(np.array([[5.0, 5, 5], [14, 14, 14]]), spacing_mm=1.5)
+    assert resample(fine, coarse, volume_from_grid=IDENTITY) == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_probability_keeps_its_volume_on_thick_slices():
+    grid = grid_1mm()
+    ball = blob(shape=grid.shape, affine=grid.affine, width=5.0).array > 0.5
+    thick = Grid(shape=(90, 90, 24), affine=OBLIQUE)
+    back = onto_grid(ball.astype(np.float32), grid, thick, target_from_grid=IDENTITY)
+    voxel = abs(np.linalg.det(OBLIQUE[:3, :3]))
+    assert back.sum() * voxel == pytest.approx(ball.sum(), rel=0.03)
+    assert (back >= 0.5).sum() * voxel == pytest.approx(ball.sum(), rel=0.08)
+
+
+def test_labels_keep_their_place_and_never_mix_into_a_third():
+    grid = grid_1mm()
+    labels = np.zeros(grid.shape, np.uint8)
+    labels[20:30, 20:40, 20:40] = 2
+    labels[30:40, 20:40, 20:40] = 4
+    thick = Grid(shape=(90, 90, 24), affine=OBLIQUE)
+    shift = np.eye(4)
+    shift[:3, 3] = [1.5, -2.0, 3.0]
+    back = labels_onto_grid(labels, grid, thick, target_from_grid=shift)
+    assert set(np.unique(back)) == {0, 2, 4}
+    for label in (2, 4):
+        expected = centroid(labels == label, grid.affine) + [1.5, -2.0, 3.0]
+        assert centroid(back == label, thick.affine) == pytest.approx(expected, abs=0.75)  # a quarter of a slice
+
+
+def test_a_label_outside_the_target_is_left_out():
+    grid = grid_1mm()
+    labels = np.zeros(grid.shape, np.uint8)
+    labels[:4, :4, :4] = 1
+    small = Grid(shape=(4, 4, 4), affine=np.diag([1.0, 1, 1, 1]))
+    assert not labels_onto_grid(labels, grid, small, target_from_grid=IDENTITY).any()
