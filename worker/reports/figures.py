@@ -27,7 +27,9 @@ COLOURS: dict[str, str] = {
 
 ORDER = (Status.NEW, Status.ENLARGING, Status.RESOLVED, Status.SHRINKING, Status.INDETERMINATE)
 MOST_FIGURES = 12
-HALF_WIDTH_MM = 45
+"""Close-ups on the page; more would bury the table."""
+HALF_WIDTH_MM = 45.0
+"""A close-up shows 9 cm: the lesion, and enough around it to know the place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,13 +85,14 @@ def changed(analysis: ChangeAnalysis) -> list[LesionChange]:
 def _close_up(inputs: FigureInputs, change: LesionChange) -> Picture:
     voxel = np.linalg.solve(inputs.grid.affine, np.array([*change.centroid_mm, 1.0]))[:3].round().astype(int)
     z, y, x = np.clip(voxel, 0, np.array(inputs.grid.shape) - 1)
+    half = [HALF_WIDTH_MM / spacing for spacing in inputs.grid.spacing[1:]]
     rows = _rows(inputs)
     figure = _figure(2.6 * len(rows), 2.85)
     axes = figure.subplots(1, len(rows), squeeze=False)[0]
     for axis, (title, image, mask) in zip(axes, rows, strict=True):
         _draw(axis, image[z], inputs.analysis.groups[z] * mask[z], inputs, label=True)
-        axis.set_xlim(x + HALF_WIDTH_MM, x - HALF_WIDTH_MM)
-        axis.set_ylim(y - HALF_WIDTH_MM, y + HALF_WIDTH_MM)
+        axis.set_xlim(x + half[1], x - half[1])
+        axis.set_ylim(y - half[0], y + half[0])
         axis.set_title(title, color="white", fontsize=9)
     status = "lesion" if change.status is None else change.status.value
     alt = f"Lesion {change.id}, {status}: axial FLAIR at baseline and follow-up"
@@ -107,7 +110,8 @@ def _draw(
     axis: Any, image: NDArray[np.float32], groups: NDArray[np.int32], inputs: FigureInputs, *, label: bool
 ) -> None:
     """One axial slice as radiologists look at it: from the feet, the patient's right on the left."""
-    axis.imshow(image, cmap="gray", vmin=-2.0, vmax=3.5, origin="lower", interpolation="bilinear")
+    _, tall, wide = inputs.grid.spacing
+    axis.imshow(image, cmap="gray", vmin=-2.0, vmax=3.5, origin="lower", interpolation="bilinear", aspect=tall / wide)
     axis.invert_xaxis()  # the array's last axis runs to the patient's right; it belongs on the left
     for number in np.unique(groups[groups > 0]):
         colour = _colour(inputs.analysis, int(number))
@@ -119,6 +123,7 @@ def _draw(
         axis.text(0.02, 0.5, "R", va="center", **style)
         axis.text(0.98, 0.5, "L", va="center", ha="right", **style)
         axis.text(0.5, 0.98, "A", va="top", ha="center", **style)
+        axis.text(0.5, 0.02, "P", va="bottom", ha="center", **style)
 
 
 def _colour(analysis: ChangeAnalysis, number: int) -> str:

@@ -15,6 +15,8 @@ SYMBOLS: dict[str, str] = {
     "resolved": "○",
     "indeterminate": "?",
 }
+LIGHTS: dict[str, str] = {"green": "●", "amber": "◆", "red": "■"}
+"""A shape for each flag: colour alone says nothing to some readers."""
 
 
 def render_html(report: Report, figures: FigureInputs | None) -> str:
@@ -27,7 +29,9 @@ def render_html(report: Report, figures: FigureInputs | None) -> str:
         headline=headline(report),
         statuses=[status.value for status in LesionStatus],
         symbols=SYMBOLS,
+        lights=LIGHTS,
         colours=COLOURS,
+        rows_by_id={row.id: row for row in report.lesions},
         overview=None if figures is None else overview(figures),
         close_ups=[] if figures is None else list(close_ups(figures)),
         hidden_figures=hidden,
@@ -42,8 +46,13 @@ def headline(report: Report) -> str:
     if report.counts is None:
         reasons = "; ".join(reason.message for reason in report.reasons if reason.flag == "red")
         return f"Not comparable: {reasons}"
-    if not report.active:
-        return "No new or enlarging lesion"
-    new, enlarging = report.counts.new, report.counts.enlarging
-    parts = [f"{n} {word}" for n, word in ((new, "new"), (enlarging, "enlarging")) if n]
-    return f"{' and '.join(parts)} lesion{'' if new + enlarging == 1 else 's'}"
+    active = _several({"new": report.counts.new, "enlarging": report.counts.enlarging})
+    answer = active or "No new or enlarging lesion"
+    unclear = report.counts.indeterminate
+    return f"{answer} ({unclear} indeterminate)" if unclear else answer
+
+
+def _several(numbers: dict[str, int]) -> str:
+    """`2 new and 1 enlarging lesion`: those that are not zero."""
+    parts = [f"{number} {word}" for word, number in numbers.items() if number]
+    return f"{' and '.join(parts)} lesion{'' if sum(numbers.values()) == 1 else 's'}" if parts else ""

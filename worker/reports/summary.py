@@ -1,7 +1,7 @@
 """The report value out of what the stages found: a pure function."""
 
 import importlib.metadata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -30,6 +30,14 @@ from worker.segmentation import Segmented
 LIBRARIES = ("torch", "SimpleITK", "pydicom", "nibabel", "numpy", "scipy", "connected-components-3d", "nilearn")
 
 
+def versions() -> Versions:
+    """Versions of the program and of the libraries that numbers depend on."""
+    return Versions(
+        msdelta=importlib.metadata.version("msdelta"),
+        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReportInputs:
     """Everything the report states."""
@@ -45,6 +53,8 @@ class ReportInputs:
     model: ModelInfo
     timings_s: dict[str, float]
     job_id: str | None
+    versions: Versions = field(default_factory=versions)
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def build_report(inputs: ReportInputs) -> Report:
@@ -72,18 +82,10 @@ def build_report(inputs: ReportInputs) -> Report:
         registration=None if inputs.pair is None else _registration(inputs.pair),
         quality=inputs.assessment.checks,
         model=inputs.model,
-        versions=versions(),
+        versions=inputs.versions,
         job_id=inputs.job_id,
-        created=datetime.now(UTC),
+        created=inputs.created,
         timings_s={stage: round(seconds, 2) for stage, seconds in inputs.timings_s.items()},
-    )
-
-
-def versions() -> Versions:
-    """Versions of the program and of the libraries that numbers depend on."""
-    return Versions(
-        msdelta=importlib.metadata.version("msdelta"),
-        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
     )
 
 

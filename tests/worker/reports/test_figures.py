@@ -1,0 +1,74 @@
+"""Pictures: which lesions, which way round, in which colour."""
+
+import base64
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
+
+from model.changes import Masks, compare
+from tests.fixtures import report_case
+from worker.reports.figures import COLOURS, MOST_FIGURES, changed, close_ups, overview
+
+
+@pytest.fixture(scope="module")
+def figures():
+    return report_case.figures()
+
+
+def pixels(picture):
+    return imread(io.BytesIO(base64.b64decode(picture.uri.removeprefix("data:image/png;base64,"))))[..., :3]
+
+
+def columns_of(image, colour):
+    """Where, from 0 (left) to 1 (right), pixels of the colour lie."""
+    near = np.abs(image - to_rgb(colour)).max(axis=-1) < 0.12
+    return np.flatnonzero(near.any(axis=0)) / image.shape[1]
+
+
+def test_changed_lesions_come_new_first_and_large_first(figures):
+    assert [c.status for c in changed(figures.analysis)] == ["new", "new", "enlarging", "resolved", "shrinking"]
+    first, second = changed(figures.analysis)[:2]
+    assert first.largest_mm3 > second.largest_mm3
+
+
+def test_no_more_close_ups_than_the_page_can_bear(figures):
+    changes = tuple(replace(figures.analysis.changes[0], id=n) for n in range(1, MOST_FIGURES + 5))
+    many = replace(figures, analysis=replace(figures.analysis, changes=changes))
+    assert len(list(close_ups(many))) == MOST_FIGURES
+
+
+def test_a_lesion_on_the_patients_right_is_drawn_on_the_left(figures):
+    """The only enlarging lesion lies at 26 mm to the right of the midline: the left half of every slice."""
+    single = replace(figures, baseline=None)
+    tiles = np.array_split(pixels(overview(single)), 6, axis=1)
+    places = np.concatenate([columns_of(tile, COLOURS["enlarging"]) for tile in tiles])
+    assert places.size > 0
+    assert places.max() < 0.55
+    left = np.concatenate([columns_of(tile, COLOURS["shrinking"]) for tile in tiles])
+    assert left.min() > 0.5
+
+
+def test_a_close_up_outlines_its_lesion_in_the_colour_of_its_status(figures):
+    for change, picture in zip(changed(figures.analysis), close_ups(figures), strict=True):
+        assert picture.lesion_id == change.id
+        assert columns_of(pixels(picture), COLOURS[change.status.value]).size > 10
+
+
+def test_a_brain_without_lesions_is_shown_too(figures):
+    nothing = report_case.masks()[0] & False
+    from_nothing = compare(
+        Masks(
+            baseline=nothing,
+            follow_up=nothing,
+            baseline_probability=nothing.astype(np.float32),
+            follow_up_probability=nothing.astype(np.float32),
+            seen_in_both=~nothing,
+            grid=figures.grid,
+        )
+    )
+    picture = overview(replace(figures, analysis=from_nothing))
+    assert pixels(picture).std() > 0.05
