@@ -115,6 +115,7 @@ def read_plans(
     configuration = checkpoint.get("init_args", {}).get("configuration", "3d_fullres")
     try:
         plan = plans["configurations"][configuration]
+        _refuse_what_is_not_rebuilt(plans, plan, dataset)
         network = plan["architecture"]["arch_kwargs"]
         class_name = plan["architecture"]["network_class_name"].rsplit(".", 1)[-1]
         channels = tuple(_sequence(name) for _, name in sorted(dataset["channel_names"].items()))
@@ -142,6 +143,18 @@ def read_plans(
     except (KeyError, TypeError) as error:
         raise ValueError("folder: plans.json or dataset.json lacks what an architecture needs") from error
     return config, preprocessing
+
+
+def _refuse_what_is_not_rebuilt(plans: dict[str, Any], plan: dict[str, Any], dataset: dict[str, Any]) -> None:
+    """Plans that ask for more than this reader rebuilds would load and give wrong masks."""
+    if list(plans.get("transpose_forward", (0, 1, 2))) != [0, 1, 2]:
+        raise ValueError("folder: expected no transposed axes, saw another transpose_forward in plans.json")
+    if set(plan["normalization_schemes"]) != {"ZScoreNormalization"}:
+        raise ValueError("folder: expected z-score normalisation of every channel in plans.json")
+    if len(plan["patch_size"]) != 3:
+        raise ValueError("folder: expected a plan of 3 dimensions")
+    if any(isinstance(label, list) for label in dataset["labels"].values()):
+        raise ValueError("folder: expected exclusive labels, saw regions in dataset.json")
 
 
 def _variant(trainer: str) -> Variant:

@@ -122,6 +122,24 @@ def test_tiles_cover_the_axis_evenly(size: int, patch: int, starts: list[int]) -
     assert tile_starts(size, patch, 0.5) == starts
 
 
+def test_tiled_equals_untiled_for_a_network_that_sees_single_voxels() -> None:
+    torch.manual_seed(0)
+    network = build(tiny(kernels=((1, 1, 1), (1, 1, 1)))).eval()
+    for block in [m for m in network.modules() if hasattr(m, "norm")]:
+        block.norm = (
+            torch.nn.Identity()
+        )  # statistics belong to the tile; without them only position is left to get wrong
+    network.weighting.norms = torch.nn.ModuleList([torch.nn.Identity(), torch.nn.Identity()])
+    current, prior = torch.randn(2, 2, 16, 8, 24)
+
+    tiled = predict_one(
+        network, current, prior, settings=WindowSettings(patch=(8, 8, 8)), progress=lambda _: None
+    )  # starts 0 4 8 and 0 4 8 12 16: even, as a stride of 2 asks
+
+    with torch.no_grad():
+        torch.testing.assert_close(tiled, network(current[None], prior[None])[0][0], atol=1e-5, rtol=1e-5)
+
+
 def test_an_image_smaller_than_the_patch_comes_back_in_its_own_shape() -> None:
     network = build(tiny())
 
