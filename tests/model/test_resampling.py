@@ -86,7 +86,7 @@ def test_labels_keep_their_place_and_never_mix_into_a_third():
     back = labels_onto_grid(labels, grid, thick, target_from_grid=shift)
     assert set(np.unique(back)) == {0, 2, 4}
     for label in (2, 4):
-        expected = centroid(labels == label, grid.affine) + [1.5, -2.0, 3.0]
+        expected = centroid(labels == label, grid.affine) + np.array([1.5, -2.0, 3.0])
         assert centroid(back == label, thick.affine) == pytest.approx(expected, abs=0.75)  # a quarter of a slice
 
 
