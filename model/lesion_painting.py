@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Mask = Bool[NDArray[Any], "d h w"]
 
 FATES = ("unchanged", "new", "resolved", "grown", "shrunk")
-FATE_SHARES = (0.40, 0.18, 0.14, 0.16, 0.12)
+FATE_SHARES = (0.24, 0.22, 0.20, 0.18, 0.16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
