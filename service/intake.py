@@ -19,7 +19,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.contracts.archives import Limits, opaque_name, unpack_zip
 from service.contracts.blobs import BlobStore
-from service.contracts.dicom_headers import read_header
+from service.contracts.dicom_headers import count_patients, read_header
 from service.contracts.errors import (
     EmptyStudy,
     IncompleteUpload,
@@ -236,9 +236,9 @@ def _inspect(study: Path) -> tuple[Literal["dicom", "nifti"], date | None]:
     headers = [header for path in sorted(study.iterdir()) if (header := read_header(path)) is not None]
     if not headers:
         raise UnsupportedFile(f"saw {len(names)} files, none of them DICOM or NIfTI")
-    patients = {header.patient for header in headers}
-    if len(patients) > 1:
-        raise MixedPatients(f"saw images of {len(patients)} patients in one study, expected one")
+    patients = count_patients(headers)
+    if patients > 1:
+        raise MixedPatients(f"saw images of {patients} patients in one study, expected one")
     return "dicom", next((h.study_date for h in headers if h.study_date is not None), None)
 
 

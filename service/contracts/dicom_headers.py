@@ -1,6 +1,7 @@
 """What intake reads of a DICOM file: whether it is one, whose it is (as a digest), and when it was made."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,8 +18,9 @@ TAGS = ["PatientID", "PatientBirthDate", "StudyDate", "SOPInstanceUID", "Modalit
 class DicomHeader:
     """A file's header, without anything readable about the patient."""
 
-    patient: str
-    """Digest of PatientID and birth date: equal for one patient, meaningless otherwise."""
+    patient: str | None
+    birth_date: str | None
+    """Digests, None where the header is silent: what is not stated fits to anybody."""
     study_date: date | None
 
 
@@ -31,8 +33,23 @@ def read_header(path: Path) -> DicomHeader | None:
         return None
     if "SOPInstanceUID" not in header:
         return None
-    who = "\x1f".join(str(header.get(name, "")).strip() for name in ("PatientID", "PatientBirthDate"))
-    return DicomHeader(patient=hashlib.sha256(who.encode()).hexdigest(), study_date=_date(header.get("StudyDate")))
+    return DicomHeader(
+        patient=_digest(header.get("PatientID")),
+        birth_date=_digest(header.get("PatientBirthDate")),
+        study_date=_date(header.get("StudyDate")),
+    )
+
+
+def count_patients(headers: Iterable[DicomHeader]) -> int:
+    """How many people the headers of one upload state, at least one."""
+    found = list(headers)
+    patients, births = {h.patient for h in found} - {None}, {h.birth_date for h in found} - {None}
+    return max(1, len(patients), len(births))
+
+
+def _digest(value: object) -> str | None:
+    text = "".join(str(value or "").split()).casefold()
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
 
 
 def _date(value: object) -> date | None:
