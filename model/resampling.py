@@ -76,13 +76,15 @@ def labels_onto_grid(
     *,
     target_from_grid: Affine,
 ) -> NDArray[Any]:
-    """A label map on another grid: each voxel takes the label that fills most of it, background included.
+    """A label map on another grid, each label with its own volume (to the nearest voxel, at least one).
 
-    Every label is carried as a part of voxel in its own box, so that thick or thin slices do not alias.
+    A label takes the voxels that it fills most, as many as hold its volume: a cut at half a voxel would drop the
+    small lesions of thick slices. Where two labels want a voxel, the one that fills more of it has it; what lies
+    outside the target is lost.
     """
     grid_from_target = np.linalg.inv(target_from_grid)
-    best = np.zeros(target.shape, np.float32)
-    background = np.ones(target.shape, np.float32)
+    voxels_per_voxel = grid.voxel_volume_mm3 * abs(np.linalg.det(target_from_grid[:3, :3])) / target.voxel_volume_mm3
+    most = np.zeros(target.shape, np.float32)
     winner = np.zeros(target.shape, labels.dtype)
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None:
@@ -92,13 +94,22 @@ def labels_onto_grid(
         reached = _reached(part_grid, target, target_from_grid)
         if reached is None:
             continue
-        volume = Volume(array=labels[source] == label, affine=part_grid.affine)
-        part = resample(volume, target.crop(reached), volume_from_grid=grid_from_target)
-        ahead = part > best[reached]
-        best[reached] = np.where(ahead, part, best[reached])
-        winner[reached] = np.where(ahead, labels.dtype.type(label), winner[reached])
-        background[reached] -= part
-    return np.where((best > 0) & (best >= background - 1e-6), winner, labels.dtype.type(0))
+        inside = labels[source] == label
+        part = resample(
+            Volume(array=inside, affine=part_grid.affine), target.crop(reached), volume_from_grid=grid_from_target
+        )
+        count = max(1, round(int(inside.sum()) * voxels_per_voxel))
+        wins = _fullest(part, count) & (part > most[reached])
+        most[reached] = np.where(wins, part, most[reached])
+        winner[reached] = np.where(wins, labels.dtype.type(label), winner[reached])
+    return winner
+
+
+def _fullest(part: NDArray[np.float32], count: int) -> NDArray[np.bool_]:
+    """The `count` voxels with the largest part; none that the label does not touch."""
+    chosen = np.zeros(part.size, bool)
+    chosen[np.argsort(part, axis=None, kind="stable")[::-1][:count]] = True
+    return chosen.reshape(part.shape) & (part > 1e-6)
 
 
 def _sampled(

@@ -24,7 +24,7 @@ from worker.quality import Assessment, assess_coverage, assess_pair, assess_sing
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
 from worker.reports.figures import FigureInputs
 from worker.reports.summary import ReportInputs, build_report
-from worker.segmentation import Segmented, native_change_map, native_mask, native_probability
+from worker.segmentation import Segmented, native_change_map, native_lesions, native_probability
 from worker.stage_clock import StageClock
 from worker.study_reader import check_same_patient, read_study
 
@@ -236,15 +236,14 @@ def _images(outcome: Outcome, *, with_probabilities: bool) -> tuple[dict[str, Vo
     for name, segmented in (("baseline", outcome.baseline), ("follow_up", outcome.follow_up)):
         if segmented is None:
             continue
-        probability = native_probability(segmented)
-        mask = native_mask(segmented, probability)
+        lesions = native_lesions(segmented)
+        mask = lesions.like(lesions.array > 0)
         images[f"{name}_lesions.nii.gz"] = mask
         volumes[name] = float(mask.array.sum()) * mask.voxel_volume_mm3 / 1000.0
         if with_probabilities:
-            images[f"{name}_probability.nii.gz"] = probability
-    if outcome.analysis is not None and outcome.analysis.change_map is not None:
-        mask = images["follow_up_lesions.nii.gz"]
-        images["change.nii.gz"] = native_change_map(outcome.analysis, outcome.follow_up, mask)
+            images[f"{name}_probability.nii.gz"] = native_probability(segmented)
+        if name == "follow_up" and outcome.analysis is not None and outcome.analysis.change_map is not None:
+            images["change.nii.gz"] = native_change_map(outcome.analysis, segmented, lesions)
     return images, (volumes.get("baseline"), volumes["follow_up"])
 
 

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import load_all
+from model.checkpoint import Preprocessing, load_all
+from model.preprocess import SPACING_MM
 from model.sliding_window import WindowSettings
 from service.contracts.errors import BackendUnavailable, InvalidCheckpoint
 from worker.brain_mask import BrainMasker, TemplateBrainMasker
 from worker.inference import Ensemble
 
 SHIPPED_WEIGHTS = "compact.safetensors"
+LARGEST_SPACING_ERROR_MM = 0.01
+"""A plan's spacing is a mean over images; this much is none in any network's field of view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +43,31 @@ def load_tools(*, weights: Path | None = None, device: str = "auto") -> Tools:
         members = load_all(shipped_weights() if weights is None else weights)
     except ValueError as error:
         raise InvalidCheckpoint(str(error)) from error
+    check_fits_pipeline(members[0].preprocessing)
     for member in members:
         member.network.to(chosen)
         member.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     window = WindowSettings(patch=members[0].preprocessing.patch, bf16=_has_fast_bf16(chosen), skip_empty=True)
     ensemble = Ensemble(members=members, device=chosen, window=window)
     return Tools(ensemble=ensemble, brain_masker=TemplateBrainMasker())
+
+
+def check_fits_pipeline(preprocessing: Preprocessing) -> None:
+    """The pipeline gives 1 mm brains without skull, each channel z-scored inside the brain.
+
+    Raises:
+        InvalidCheckpoint: the network was trained on something else, and its masks would be wrong without a sign of it.
+    """
+    problems = []
+    if any(abs(mm - SPACING_MM) > LARGEST_SPACING_ERROR_MM for mm in preprocessing.spacing_mm):
+        seen = " x ".join(f"{mm:g}" for mm in preprocessing.spacing_mm)
+        problems.append(f"voxels of {seen} mm, expected {SPACING_MM:g} mm in each direction")
+    if not preprocessing.skull_stripped:
+        problems.append("whole heads, expected brains without skull")
+    if not all(preprocessing.mask_for_norm):
+        problems.append("normalisation over the whole image, expected inside the brain")
+    if problems:
+        raise InvalidCheckpoint("the network was trained on " + "; ".join(problems))
 
 
 def shipped_weights() -> Path:

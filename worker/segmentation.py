@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from model.changes import LABELS, ChangeAnalysis, Status
 from model.grid import Grid
 from model.lesions import LesionMap
-from model.resampling import onto_grid
+from model.resampling import labels_onto_grid, onto_grid
 from model.volume import Affine, Volume
 from worker.case import TimePoint
 
@@ -35,42 +34,38 @@ def native_probability(segmented: Segmented) -> Volume:
     return flair.like(np.clip(soft, 0.0, 1.0))
 
 
-def native_mask(segmented: Segmented, probability: Volume) -> Volume:
-    """The lesion mask on the FLAIR grid: the interpolated probability cut at the threshold, near kept lesions only."""
-    near = ndimage.binary_dilation(segmented.lesions.mask, iterations=1)
-    kept = onto_grid(near, segmented.grid, Grid.of(probability), target_from_grid=segmented.flair_from_grid)
-    return probability.like((probability.array >= segmented.threshold) & (kept > 0.5))
+def native_lesions(segmented: Segmented) -> Volume:
+    """The lesions on the scan's own FLAIR grid, int32 labels of `segmented.lesions`.
 
-
-def native_change_map(analysis: ChangeAnalysis, segmented: Segmented, mask: Volume) -> Volume:
-    """Change labels on the follow-up's FLAIR grid.
-
-    Every voxel of the follow-up's mask carries the label of the nearest group; resolved lesions, and what else is in
-    the baseline's mask alone, lie where the baseline had them.
+    Each keeps its volume, so that the mask holds what the table says, however thick the slices are.
     """
-    if analysis.change_map is None:
+    flair = segmented.time_point.study.flair.volume
+    return flair.like(_carried(segmented.lesions.labels, segmented))
+
+
+def native_change_map(analysis: ChangeAnalysis, segmented: Segmented, lesions: Volume) -> Volume:
+    """Change labels on the follow-up's FLAIR grid: of the follow-up's lesions, and of resolved ones where they were.
+
+    Args:
+        analysis: with a baseline.
+        segmented: the follow-up.
+        lesions: its `native_lesions`.
+    """
+    if analysis.change_map is None or analysis.baseline is None:
         raise ValueError("analysis: has no change map in single time point mode")
-    target, labels = Grid.of(mask), np.zeros(mask.array.shape, np.uint8)
-
-    def carry(array: NDArray[Any]) -> NDArray[np.float32]:
-        return onto_grid(array, segmented.grid, target, target_from_grid=segmented.flair_from_grid)
-
-    gone = carry(analysis.change_map == LABELS[Status.RESOLVED]) > 0.5
-    labels[gone] = LABELS[Status.RESOLVED]
-    present = np.where(analysis.follow_up.mask, analysis.change_map, 0)
-    best = np.full(mask.array.shape, 1e-6, np.float32)
-    nearest = _spread(present)
-    for label in np.unique(present[present > 0]):
-        share = carry(nearest == label)
-        wins = mask.array & (share > best)
-        labels[wins] = label
-        best = np.where(wins, share, best)
-    return mask.like(labels)
+    resolved = np.where(analysis.change_map == LABELS[Status.RESOLVED], analysis.baseline.labels, 0)
+    gone = np.where(_carried(resolved, segmented) > 0, LABELS[Status.RESOLVED], 0)
+    of_lesion = _label_of_each(analysis.follow_up.labels, analysis.change_map)
+    return lesions.like(np.where(lesions.array > 0, of_lesion[lesions.array], gone).astype(np.uint8))
 
 
-def _spread(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Each voxel's nearest label, so that interpolation at a lesion's edge finds it."""
-    if not labels.any():
-        return labels
-    index = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
-    return np.asarray(labels[tuple(index)])
+def _carried(labels: NDArray[Any], segmented: Segmented) -> NDArray[np.int32]:
+    target = Grid.of(segmented.time_point.study.flair.volume)
+    return labels_onto_grid(labels.astype(np.int32), segmented.grid, target, target_from_grid=segmented.flair_from_grid)
+
+
+def _label_of_each(labels: NDArray[Any], change_map: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The change label of each lesion, by its number; 0 for the background."""
+    table = np.zeros(int(labels.max()) + 1, np.uint8)
+    table[labels] = np.where(labels > 0, change_map, 0)
+    return table

@@ -90,6 +90,29 @@ def test_labels_keep_their_place_and_never_mix_into_a_third():
         assert centroid(back == label, thick.affine) == pytest.approx(expected, abs=0.75)  # a quarter of a slice
 
 
+@pytest.mark.parametrize("slice_mm", [0.8, 2.0, 5.0])
+def test_every_label_keeps_its_volume_and_none_is_lost_in_thick_slices(slice_mm: float):
+    grid = grid_1mm()
+    labels = np.zeros(grid.shape, np.int32)
+    sizes = [(1, 1, 3), (2, 2, 2), (3, 3, 3), (6, 5, 4), (9, 9, 9)]
+    for label, size in enumerate(sizes, start=1):
+        at = 4 + 10 * (label - 1)
+        labels[at : at + size[0], at : at + size[1], at : at + size[2]] = label
+    affine = np.diag([0.9, 0.9, slice_mm, 1.0])
+    affine[:3, 3] = -50.0
+    target = Grid(shape=(111, 111, round(100 / slice_mm)), affine=affine)
+    larger = np.diag([1.02, 1.02, 1.02, 1.0])
+
+    back = labels_onto_grid(labels, grid, target, target_from_grid=larger)
+
+    for label, size in enumerate(sizes, start=1):
+        volume = int((back == label).sum()) * target.voxel_volume_mm3
+        wanted = max(np.prod(size) * 1.02**3, target.voxel_volume_mm3)
+        assert volume == pytest.approx(wanted, abs=target.voxel_volume_mm3 / 2 + 1e-6), size
+        there = world_from_voxel(larger, np.array([centroid(labels == label, grid.affine)]))[0]
+        assert np.abs(centroid(back == label, target.affine) - there).max() <= slice_mm / 2 + 0.2
+
+
 def test_a_label_outside_the_target_is_left_out():
     grid = grid_1mm()
     labels = np.zeros(grid.shape, np.uint8)

@@ -1,11 +1,13 @@
 """`msdelta up` as a user runs it: real Redis, API and worker, one real job on the phantom.
 
-A worker killed in the middle of a job costs nothing but time, and a study full of names leaves no trace.
+A worker killed in the middle of a job costs nothing but time, a study full of names leaves no trace, bad studies
+get their code while the service lives on, and the command line gives the same report.
 """
 
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import nibabel as nib
+import numpy as np
 import psutil
 import pydicom
 import pytest
@@ -118,40 +122,135 @@ def wait_for(up: Up, job: str, condition: object, patience_s: float) -> dict[str
     raise AssertionError(f"waited {patience_s} s in vain; last: {view}")
 
 
-def test_a_killed_worker_costs_only_time_and_no_name_leaves_the_blob_store(canary_pair: Path, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with up(data) as running:
+@dataclass
+class Finished:
+    """A job whose worker was killed once, and what the service left behind."""
+
+    report: Report
+    ended: dict[str, object]
+    artifacts: set[str]
+    data: Path
+    output: str
+
+
+@pytest.fixture(scope="module")
+def finished(canary_pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("up")
+    with up(folder / "data") as running:
         studies = {
-            name: upload(running.client, canary_pair / name, tmp_path / f"{name}.zip")
+            name: upload(running.client, canary_pair / name, folder / f"{name}.zip")
             for name in ("baseline", "follow_up")
         }
         job = running.client.post("/v1/jobs", json=studies).json()["id"]
         wait_for(running, job, lambda view: view["state"] == "running" and view["stage"] == "register", 120)
         running.worker().kill()
         ended = wait_for(running, job, lambda view: view["state"] in ("succeeded", "failed"), 600)
-
-        assert (ended["state"], ended["attempt"]) == ("succeeded", 2), ended
-        report = Report.model_validate(running.client.get(f"/v1/jobs/{job}/report").json())
-        assert report.comparable
+        assert ended["state"] == "succeeded", ended
         artifacts = running.client.get(f"/v1/jobs/{job}/artifacts").json()["artifacts"]
-        assert {a["name"] for a in artifacts} >= {
-            "follow_up_lesions.nii.gz",
-            "baseline_lesions.nii.gz",
-            "change.nii.gz",
-            "lesions.csv",
-            "report.json",
-            "report.html",
-        }
-        assert [folder.name for folder in (data / "jobs" / job).iterdir()] == ["2"]
-        output = running.stop()
+        return Finished(
+            report=Report.model_validate(running.client.get(f"/v1/jobs/{job}/report").json()),
+            ended=ended,
+            artifacts={artifact["name"] for artifact in artifacts},
+            data=folder / "data",
+            output=running.stop(),
+        )
 
-    assert "stopped" in output
-    assert not [p for p in psutil.process_iter(["cmdline"]) if str(data) in " ".join(p.info["cmdline"] or [])]
-    outside = [path for path in data.rglob("*") if path.is_file() and "studies" not in path.parts]
-    searched = output.encode() + json.dumps(ended).encode() + b"".join(path.read_bytes() for path in outside)
+
+def test_a_killed_worker_costs_only_time(finished: Finished) -> None:
+    assert finished.ended["attempt"] == 2
+    assert finished.report.comparable
+    assert finished.artifacts >= {
+        "follow_up_lesions.nii.gz",
+        "baseline_lesions.nii.gz",
+        "change.nii.gz",
+        "lesions.csv",
+        "report.json",
+        "report.html",
+    }
+    assert [folder.name for folder in (finished.data / "jobs" / str(finished.ended["id"])).iterdir()] == ["2"]
+
+
+def test_the_service_leaves_no_process_behind(finished: Finished) -> None:
+    assert "stopped" in finished.output
+    assert not [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(finished.data) in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+def test_no_name_leaves_the_blob_store(finished: Finished) -> None:
+    outside = [path for path in finished.data.rglob("*") if path.is_file() and "studies" not in path.parts]
+    contents = b"".join(path.read_bytes() for path in outside)
+
     assert {path.parent.name for path in outside} >= {"logs", "data"}
+    searched = finished.output.encode() + json.dumps(finished.ended).encode() + contents
     for text in [*CANARIES.values(), "Zyzzyva", "CANARY", "Canary"]:
         assert text.encode() not in searched, text
+
+
+def test_the_command_line_gives_the_report_of_the_service(
+    finished: Finished, canary_pair: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "worker.cli", "compare", str(canary_pair / "baseline")]
+    command += [str(canary_pair / "follow_up"), "-o", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+
+    report = Report.model_validate_json((tmp_path / "report.json").read_text())
+
+    of_the_run = {"job_id", "created", "timings_s"}
+    assert report.model_dump(exclude=of_the_run) == finished.report.model_dump(exclude=of_the_run)
+    assert {path.name for path in tmp_path.iterdir()} == finished.artifacts
+
+
+def without_a_slice(study: Path) -> None:
+    slices = sorted((study / "FLAIR").glob("*.dcm"))
+    slices[len(slices) // 2].unlink()
+
+
+def of_somebody_else(study: Path) -> None:
+    for path in study.rglob("*.dcm"):
+        dataset = pydicom.dcmread(path)
+        dataset.PatientID, dataset.PatientName, dataset.PatientBirthDate = "OTHER-PID", "Other^Canary", "19500101"
+        dataset.save_as(path)
+
+
+def without_flair(study: Path) -> None:
+    shutil.rmtree(study / "FLAIR")
+
+
+def test_bad_studies_fail_with_their_code_and_the_service_lives_on(canary_pair: Path, tmp_path: Path) -> None:
+    with up(tmp_path / "data") as running:
+        good = upload(running.client, canary_pair / "baseline", tmp_path / "good.zip")
+        bad = {}
+        for damage, code in (
+            (without_a_slice, "missing_slice"),
+            (of_somebody_else, "different_patients"),
+            (without_flair, "missing_flair"),
+        ):
+            study = tmp_path / code
+            shutil.copytree(canary_pair / "follow_up", study)
+            damage(study)
+            bad[code] = upload(running.client, study, tmp_path / f"{code}.zip")
+        for array, code in (
+            (np.zeros((32, 32, 32), np.int16), "empty_image"),
+            (np.ones((32, 32, 32, 3), np.int16), "not_three_dimensional"),
+        ):
+            nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / "image.nii.gz")
+            content = (tmp_path / "image.nii.gz").read_bytes()
+            files = dict.fromkeys(("t1", "flair"), ("image.nii.gz", content))
+            bad[code] = running.client.post("/v1/studies", files=files).json()["id"]
+        worker = running.worker().pid
+
+        for code, study_id in bad.items():
+            job = running.client.post("/v1/jobs", json={"baseline": good, "follow_up": study_id}).json()["id"]
+            ended = wait_for(running, job, lambda view: view["state"] in ("succeeded", "failed"), 120)
+            assert (ended["state"], ended["error"]["code"]) == ("failed", code)  # type: ignore[index]
+            assert "OTHER" not in json.dumps(ended)
+
+        assert running.worker().pid == worker
+        assert running.client.get("/readyz").status_code == 200
 
 
 def test_a_second_up_on_the_same_data_is_refused_and_a_restart_remembers(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""Which weights the pipeline accepts."""
+
+from pathlib import Path
+
+import pytest
+
+from model.checkpoint import Card, Preprocessing, load, save
+from service.contracts.errors import BackendUnavailable, InvalidCheckpoint
+from worker.pipeline_tools import load_tools, shipped_weights
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        ({"spacing_mm": (0.7, 0.7, 3.0)}, "0.7 x 0.7 x 3 mm"),
+        ({"skull_stripped": False}, "whole heads"),
+        ({"mask_for_norm": (True, False)}, "over the whole image"),
+    ],
+)
+def test_weights_for_other_images_than_the_pipeline_makes_are_refused(
+    tmp_path: Path, changes: dict[str, object], seen: str
+) -> None:
+    shipped = load(shipped_weights())
+    other = Preprocessing.model_validate(shipped.preprocessing.model_dump() | changes)
+    save(tmp_path / "other.safetensors", shipped.network, other, Card(name="other"))
+
+    with pytest.raises(InvalidCheckpoint, match=seen):
+        load_tools(weights=tmp_path / "other.safetensors", device="cpu")
+
+
+def test_what_is_no_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "weights.safetensors").write_bytes(b"not weights")
+
+    for path in (tmp_path / "weights.safetensors", tmp_path / "none", tmp_path):
+        with pytest.raises(InvalidCheckpoint):
+            load_tools(weights=path, device="cpu")
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+    with pytest.raises(BackendUnavailable):
+        load_tools(device="cuda")
