@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cc3d
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.checkpoint import load
+from model.lesions import COUNTED_MM3, find_lesions
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
 from model.sliding_window import WindowSettings, predict_pair
 from model.synthesis import make_sample
@@ -30,12 +30,10 @@ Probability = Float[NDArray[Any], "d h w"]
 VALIDATION_SEED = 9_000_000
 """First seed of the validation patches; training seeds lie far below."""
 
-SMALLEST_VOXELS = 3
-"""Components below 3 mm3 are dropped on both sides, as the measurement rules say."""
-
-COUNTED_VOXELS = 14
-"""Lesions are counted from 14 mm3."""
-
+VOXEL_MM3 = 1.0
+"""Samples and prepared pairs have 1 mm voxels."""
+SMALL_MM3 = 50.0
+"""Lesions below this are scored apart, too."""
 HIT = 0.1
 """A lesion is found where the other side covers a tenth of it."""
 
@@ -116,13 +114,13 @@ def synthetic_scores(
 
 def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, threshold: float) -> RealScore:
     """Sensitivity to the marked change, and what else differs."""
-    first, second = (_without_specks(p >= threshold, SMALLEST_VOXELS) for p in (baseline, follow_up))
+    first, second = (find_lesions(p >= threshold, VOXEL_MM3).mask for p in (baseline, follow_up))
     difference = first ^ second
     changes, covered = _hits(pair.change, first | second)
     _, changed = _hits(pair.change, difference)
     near = ndimage.binary_dilation(pair.change)
-    labels, count = cc3d.connected_components(_without_specks(difference, COUNTED_VOXELS), 26, return_N=True)
-    marked = set(np.unique(labels[near])) - {0}
+    counted = find_lesions(difference, VOXEL_MM3, smallest_mm3=COUNTED_MM3)
+    marked = set(np.unique(counted.labels[near])) - {0}
     return RealScore(
         name=pair.name,
         borrowed_t1=pair.borrowed_t1,
@@ -130,8 +128,8 @@ def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, th
         changes=changes,
         covered=covered,
         changed=changed,
-        change_outside=count - len(marked),
-        lesions=(_count(first), _count(second)),
+        change_outside=len(counted.volumes_mm3) - len(marked),
+        lesions=(_counted(first), _counted(second)),
         volume_ml=(round(int(first.sum()) / 1000, 2), round(int(second.sum()) / 1000, 2)),
     )
 
@@ -166,7 +164,7 @@ def _score(cases: Iterable[tuple[Mask, Probability]], threshold: float) -> Synth
         overlap += int((truth & mask).sum())
         size += int(truth.sum()) + int(mask.sum())
         whole = match(truth, mask)
-        small = match(truth & ~_without_specks(truth, 50), mask)
+        small = match(truth & ~find_lesions(truth, VOXEL_MM3, smallest_mm3=SMALL_MM3).mask, mask)
         counts += [whole.true, whole.found, whole.predicted, whole.right, small.true, small.found]
     lesions = LesionCount(**dict(zip(("true", "found", "predicted", "right"), map(int, counts[:4]), strict=True)))
     return SyntheticScore(
@@ -180,23 +178,15 @@ def _score(cases: Iterable[tuple[Mask, Probability]], threshold: float) -> Synth
 
 
 def _hits(lesions: Mask, other: Mask) -> tuple[int, int]:
-    """Components from 3 mm3, and how many of them `other` covers by a tenth."""
-    labels = cc3d.connected_components(lesions, connectivity=26)
-    sizes = np.bincount(labels.ravel())[1:]
-    shared = np.bincount(labels[other].ravel(), minlength=len(sizes) + 1)[1:]
-    counted = sizes >= SMALLEST_VOXELS
-    return int(counted.sum()), int((counted & (shared >= HIT * sizes) & (shared > 0)).sum())
+    """Lesions from 3 mm3, and how many of them `other` covers by a tenth."""
+    found = find_lesions(lesions, VOXEL_MM3)
+    sizes = np.array(found.volumes_mm3) / VOXEL_MM3
+    shared = np.bincount(found.labels[other].ravel(), minlength=len(sizes) + 1)[1:]
+    return len(sizes), int(((shared >= HIT * sizes) & (shared > 0)).sum())
 
 
-def _without_specks(mask: Mask, voxels: int) -> Mask:
-    labels = cc3d.connected_components(mask, connectivity=26)
-    kept = np.bincount(labels.ravel()) >= voxels
-    kept[0] = False
-    return np.asarray(kept[labels])
-
-
-def _count(mask: Mask) -> int:
-    return int(cc3d.connected_components(_without_specks(mask, COUNTED_VOXELS), 26, return_N=True)[1])
+def _counted(mask: Mask) -> int:
+    return len(find_lesions(mask, VOXEL_MM3, smallest_mm3=COUNTED_MM3).volumes_mm3)
 
 
 def main() -> None:
