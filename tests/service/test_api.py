@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -328,6 +329,15 @@ def test_the_openapi_document_is_valid_and_holds_the_report() -> None:
     assert {"comparable", "reasons", "counts", "volumes_ml", "lesions"} <= set(
         document["components"]["schemas"]["Report"]["properties"]
     )
+
+
+def test_the_interactive_docs_need_no_other_host(service: Service) -> None:
+    page = service.client.get("/docs").text
+
+    fetched = re.findall(r"(?:src|href)=.([^'\"> ]+)", page)
+    assert len(fetched) >= 2
+    assert [url for url in fetched if not url.startswith("/")] == []
+    assert {service.client.get(url).status_code for url in fetched} == {200}
 
 
 def test_the_service_does_not_load_numerics() -> None:
