@@ -33,8 +33,6 @@ class BrainMasker(Protocol):
 class TemplateBrainMasker:
     """The template registered to the scan; a scan without skull is its own mask."""
 
-    threads: int = 0
-    """Of SimpleITK; 0 takes its default."""
     smallest_ml: float = 400.0
     """Of a brain that the scan may show in part only."""
     largest_ml: float = 2100.0
@@ -48,7 +46,7 @@ class TemplateBrainMasker:
             return BrainMask(mask=flair.like(stripped), skull_stripped=True, correlation=1.0)
         template = mni_template()
         try:
-            placed = flair_from_template(flair, template, threads=self.threads)
+            placed = flair_from_template(flair, template)
         except RuntimeError as error:
             raise BrainNotFound("the brain template and the image do not overlap") from error
         mask = tightened(flair, _carried(template, flair, placed))

@@ -7,6 +7,10 @@ import SimpleITK as sitk
 
 from model.volume import Affine, Volume
 
+# The metrics add up what their threads found in an order that differs from run to run, and the optimiser makes
+# micrometres of the last bit: with one thread the same images give the same transform. Alignments run side by side.
+sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
 
 def image_of(volume: Volume) -> Any:
     """The SimpleITK image of a volume; bool becomes uint8.

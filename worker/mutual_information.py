@@ -52,11 +52,10 @@ class Matcher:
     mask: Any
     centre: tuple[float, float, float]
     """Of the mask, world mm: transforms are parametrised about it, where their parameters are least entangled."""
-    threads: int
 
     @staticmethod
-    def of(fixed: Volume, moving: Volume, mask: Volume, *, threads: int = 0) -> "Matcher":
-        """`mask` lies on the grid of `fixed`; `threads` 0 takes SimpleITK's default."""
+    def of(fixed: Volume, moving: Volume, mask: Volume) -> "Matcher":
+        """`mask` lies on the grid of `fixed`."""
         inside = np.argwhere(mask.array)
         centre = world_from_voxel(fixed.affine, inside.mean(axis=0)[None])[0]
         return Matcher(
@@ -64,7 +63,6 @@ class Matcher:
             moving=image_of(moving),
             mask=image_of(mask),
             centre=(float(centre[0]), float(centre[1]), float(centre[2])),
-            threads=threads,
         )
 
     def best_of(self, starts: Sequence[Affine]) -> Affine:
@@ -119,8 +117,6 @@ class Matcher:
 
     def _method(self, descent: Descent) -> Any:
         method = sitk.ImageRegistrationMethod()
-        if self.threads:
-            method.SetNumberOfThreads(self.threads)
         method.SetMetricAsMattesMutualInformation(numberOfHistogramBins=50)
         method.SetMetricFixedMask(self.mask)
         method.SetMetricSamplingStrategy(method.RANDOM)

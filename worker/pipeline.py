@@ -6,6 +6,7 @@ Each stage makes a new value (`worker/case.py`). When the studies cannot be comp
 report says why (docs/decisions/0004).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -68,10 +69,11 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
         before, after = _read(request)
     with clock.stage(Stage.REGISTER) as done:
         settings = RegistrationSettings(backend=request.options.registration_backend)
-        follow_up = _time_point(after, tools, settings)
-        done(0.33)
-        baseline = None if before is None else _time_point(before, tools, settings)
-        done(0.66)
+        with ThreadPoolExecutor(2) as time_points:
+            coming = time_points.submit(_time_point, after, tools, settings)
+            baseline = None if before is None else _time_point(before, tools, settings)
+            follow_up = coming.result()
+        done(0.5)
         pair, assessment = _align(baseline, follow_up, settings)
     work = Work(request=request, tools=tools, clock=clock)
     outcome = _longitudinal(baseline, follow_up, pair, assessment, work)

@@ -1,6 +1,7 @@
 """Alignment of T1 to FLAIR within a study and of follow-up to baseline between studies: transforms only."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,8 +24,6 @@ class RegistrationSettings:
     """The recipe and its limits, measured in `benchmarks/registration.py`."""
 
     backend: Literal["simpleitk", "flirt"] = "simpleitk"
-    threads: int = 0
-    """Of SimpleITK; 0 takes its default."""
     working_spacing_mm: float = 1.5
     native_spacing_mm: float = 0.75
     """Of the moving image in the last pass: its own voxels make the metric ripple where two grids nearly agree."""
@@ -67,8 +66,12 @@ def align_pair(
     onto = _shift_between(
         _centre_of(baseline_brain, baseline_brain.array), _centre_of(follow_up_brain, follow_up_brain.array)
     )
-    follow_up_from_baseline = _moving_from_fixed(baseline, follow_up, baseline_brain, settings, [onto])
-    baseline_from_follow_up = _moving_from_fixed(follow_up, baseline, follow_up_brain, settings, [np.linalg.inv(onto)])
+    with ThreadPoolExecutor(2) as directions:
+        there = directions.submit(_moving_from_fixed, baseline, follow_up, baseline_brain, settings, [onto])
+        back = directions.submit(
+            _moving_from_fixed, follow_up, baseline, follow_up_brain, settings, [np.linalg.inv(onto)]
+        )
+        follow_up_from_baseline, baseline_from_follow_up = there.result(), back.result()
     mean = _mean_of(baseline_from_follow_up, np.linalg.inv(follow_up_from_baseline))
     _check_plausible(mean, settings, "follow-up to baseline")
     correlation, overlap = _agreement(baseline, baseline_brain, follow_up, follow_up_brain, mean)
@@ -112,12 +115,12 @@ def _moving_from_fixed(
     if not mask.array.any():
         raise RegistrationFailed("the brain mask is empty")
     try:
-        coarse = Matcher.of(small_fixed, small_moving, mask, threads=settings.threads)
+        coarse = Matcher.of(small_fixed, small_moving, mask)
         start = coarse.best_of([IDENTITY_4X4, moments_start(small_fixed, small_moving), *starts])
         found = coarse.affine(coarse.rigid(start, RIGID), AFFINE)
         near, near_brain = _cut_to_brain(fixed, fixed_brain)
         fine = _fine_around(moving, near_brain, found, settings)
-        refined = Matcher.of(near, fine, near_brain, threads=settings.threads).affine(found, NATIVE)
+        refined = Matcher.of(near, fine, near_brain).affine(found, NATIVE)
     except RuntimeError as error:
         raise RegistrationFailed("the images do not overlap enough to be aligned") from error
     return refined if _apart_mm(refined, found, fixed_brain) <= settings.largest_refinement_mm else found

@@ -35,19 +35,19 @@ FINE_AFFINE = Descent(
 )
 
 
-def flair_from_template(flair: Volume, template: BrainTemplate, *, threads: int = 0) -> Affine:
+def flair_from_template(flair: Volume, template: BrainTemplate) -> Affine:
     """World of the template -> world of the FLAIR, affine, mm.
 
     Raises:
         RuntimeError: template and image do not overlap from any start.
     """
-    coarse = _matcher(flair, template, COARSE_MM, threads=1)  # more would wait for each other on so few voxels
+    coarse = _matcher(flair, template, COARSE_MM)
     starts = [(coarse.cost_or_inf(start, sampling=0.3), start) for start in _starts(flair, template)]
     kept = [start for cost, start in sorted(starts, key=lambda x: x[0])[:STARTS_KEPT] if np.isfinite(cost)]
     if not kept:
         raise RuntimeError("no start makes template and image overlap")
     rigid = min((coarse.rigid(start, COARSE_RIGID) for start in kept), key=coarse.cost_or_inf)
-    affine = _matcher(flair, template, FINE_MM, threads=threads).affine(rigid, FINE_AFFINE)
+    affine = _matcher(flair, template, FINE_MM).affine(rigid, FINE_AFFINE)
     return affine if _is_a_head(affine) else rigid
 
 
@@ -56,7 +56,7 @@ def _is_a_head(transform: Affine) -> bool:
     return bool(stretches.max() <= LARGEST_STRETCH and stretches.min() >= 1 / LARGEST_STRETCH)
 
 
-def _matcher(flair: Volume, template: BrainTemplate, spacing_mm: float, threads: int) -> Matcher:
+def _matcher(flair: Volume, template: BrainTemplate, spacing_mm: float) -> Matcher:
     grid = grid_around(corners(Grid.of(template.t1)), spacing_mm=spacing_mm)
     fixed = resample(template.t1, grid, volume_from_grid=IDENTITY_4X4)
     brain = resample(template.brain, grid, volume_from_grid=IDENTITY_4X4) >= 0.5
@@ -66,9 +66,7 @@ def _matcher(flair: Volume, template: BrainTemplate, spacing_mm: float, threads:
     # one bright vessel or fat would squeeze the brain into a few histogram bins
     ceiling = np.float32(np.percentile(values[values > values.mean()], 98))
     scan = Volume(array=np.minimum(values, ceiling), affine=scan_grid.affine)
-    return Matcher.of(
-        Volume(array=fixed, affine=grid.affine), scan, Volume(array=reach, affine=grid.affine), threads=threads
-    )
+    return Matcher.of(Volume(array=fixed, affine=grid.affine), scan, Volume(array=reach, affine=grid.affine))
 
 
 def _starts(flair: Volume, template: BrainTemplate) -> Iterator[Affine]:

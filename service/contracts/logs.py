@@ -52,10 +52,20 @@ def describe(error: BaseException) -> dict[str, str]:
     """An exception without its text (which may quote input): code or type, and the places it passed."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames[-8:]]
-    described = {"error_type": type(error).__name__, "trace": " < ".join(reversed(places))}
+    described = {"error_type": type(error).__name__}
+    if places:
+        described["trace"] = " < ".join(reversed(places))
     if isinstance(error, MsDeltaError):
         described["code"] = error.code
     return described
+
+
+def _error_of(record: logging.LogRecord) -> BaseException | None:
+    """The exception that a record is about: its own, or one among the values of its text (as Celery does it)."""
+    if record.exc_info and record.exc_info[1]:
+        return record.exc_info[1]
+    values = record.args if isinstance(record.args, tuple) else ()
+    return next((value for value in values if isinstance(value, BaseException)), None)
 
 
 class LibraryHandler(logging.Handler):
@@ -64,6 +74,6 @@ class LibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line about the record."""
         fields = {"trace": f"{record.name} {record.filename}:{record.lineno}"}
-        if record.exc_info and record.exc_info[1]:
-            fields |= describe(record.exc_info[1])
+        if (error := _error_of(record)) is not None:
+            fields |= describe(error)
         get_logger().log(record.levelno, "library", **fields)

@@ -50,7 +50,7 @@ def dice(a, b):
 )
 def test_the_brain_of_a_whole_head_is_found(turn_deg, shift_mm):
     flair, truth = whole_head(rigid(tuple(map(float, turn_deg)), tuple(map(float, shift_mm))) @ AVERAGE)
-    found = TemplateBrainMasker(threads=1)(flair)
+    found = TemplateBrainMasker()(flair)
     assert not found.skull_stripped
     assert dice(found.mask.array, truth) > 0.88
     assert found.correlation > 0.25
@@ -78,7 +78,7 @@ def test_an_image_without_a_brain_is_refused():
     rng = np.random.default_rng(7)
     noise = Volume(array=rng.random((60, 60, 40), np.float32), affine=np.diag([1.5, 1.5, 3.0, 1.0]))
     with pytest.raises(BrainNotFound):
-        TemplateBrainMasker(threads=1)(noise)
+        TemplateBrainMasker()(noise)
 
 
 @pytest.mark.shared_data

@@ -205,7 +205,7 @@ def test_the_command_line_gives_the_report_of_the_service(
 
 
 def without_a_slice(study: Path) -> None:
-    slices = sorted((study / "FLAIR").glob("*.dcm"))
+    slices = sorted((study / "flair").glob("*.dcm"))
     slices[len(slices) // 2].unlink()
 
 
@@ -217,7 +217,7 @@ def of_somebody_else(study: Path) -> None:
 
 
 def without_flair(study: Path) -> None:
-    shutil.rmtree(study / "FLAIR")
+    shutil.rmtree(study / "flair")
 
 
 def test_bad_studies_fail_with_their_code_and_the_service_lives_on(canary_pair: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from worker.case import IDENTITY_4X4
 from worker.itk import image_of, matrix_of, transform_of
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair, brain_points
 
-SETTINGS = RegistrationSettings(threads=1)
+SETTINGS = RegistrationSettings()
 
 KNOWN = linalg.expm(
     np.array([[0.01, -0.09, 0.03, 6.0], [0.08, -0.01, 0.05, -9.0], [-0.03, -0.04, 0.005, 5.0], [0, 0, 0, 0]])
@@ -131,7 +131,9 @@ def test_a_real_pair_is_as_near_to_its_authors_transform_as_flirt_was(shared_fol
         brains.append(flair.like(resample(mask, Grid.of(flair), volume_from_grid=np.linalg.inv(transform)) >= 0.5))
     found = align_pair(flairs[0], brains[0], flairs[1], brains[1], settings=RegistrationSettings())
     authors = from_common[1] @ np.linalg.inv(from_common[0])
-    assert distance_mm(np.linalg.inv(found.baseline_from_follow_up), authors, brains[0]) < 0.25
+    assert (
+        distance_mm(np.linalg.inv(found.baseline_from_follow_up), authors, brains[0]) < 0.16
+    )  # mm, FLIRT on this pair
 
 
 def real(path: Path) -> Volume:
