@@ -7,6 +7,9 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""For the commands that tests start: test files run side by side."""
+
 _hook = install_import_hook("model", "beartype.beartype")
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -1,11 +1,9 @@
-"""The whole way on images: the phantom with its known truth, and a real clinical pair."""
+"""The whole way on images: the phantom with its known truth."""
 
 import csv
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import nibabel as nib
@@ -14,10 +12,8 @@ import pytest
 import SimpleITK as sitk
 
 from model.phantom import PhantomTruth
-from model.volume import Volume
-from service.contracts.report import CHANGE_LABELS, LesionRow, Report
-from worker.dicom_sequences import SIEMENS_FLAIR_2D, SIEMENS_MPRAGE
-from worker.dicom_writer import MrHeader, write_mr_series
+from service.contracts.report import CHANGE_LABELS
+from tests.fixtures.compare_command import Result, compare, near
 from worker.phantom_files import write_phantom_pair
 
 pytestmark = pytest.mark.slow
@@ -32,20 +28,6 @@ ARTIFACTS = {
 }
 
 
-@dataclass
-class Result:
-    out: Path
-    report: Report
-    output: str
-
-
-def compare(out: Path, *studies: Path, more: tuple[str, ...] = ()) -> Result:
-    command = [sys.executable, "-m", "worker.cli", "compare", *map(str, studies), "-o", str(out), "--json", *more]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return Result(out=out, report=Report.model_validate_json((out / "report.json").read_text()), output=done.stdout)
-
-
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PhantomTruth]:
     folder = tmp_path_factory.mktemp("phantom")
@@ -57,11 +39,6 @@ def phantom_result(phantom: tuple[Path, PhantomTruth], tmp_path_factory: pytest.
     folder, _ = phantom
     out = tmp_path_factory.mktemp("out")
     return compare(out, folder / "baseline", folder / "follow_up", more=("--probabilities",))
-
-
-def near(report: Report, point: tuple[float, float, float], distance_mm: float = 6.0) -> LesionRow | None:
-    rows = sorted(report.lesions, key=lambda row: np.linalg.norm(np.subtract(row.centroid_mm, point)))
-    return rows[0] if rows and np.linalg.norm(np.subtract(rows[0].centroid_mm, point)) <= distance_mm else None
 
 
 def test_every_artifact_is_there_and_the_printed_report_is_the_written_one(phantom_result: Result) -> None:
@@ -180,56 +157,3 @@ def test_bad_input_is_a_named_error_and_leaves_no_report(tmp_path: Path) -> None
 
     assert (done.returncode, done.stderr.splitlines()[-1].startswith("error: empty_study: ")) == (2, True)
     assert not (tmp_path / "out" / "report.json").exists()
-
-
-@pytest.mark.shared_data
-def test_a_real_clinical_pair_gives_the_same_as_nifti_and_as_dicom(shared_folder: Path, tmp_path: Path) -> None:
-    source = shared_folder / "data" / "open_ms_data" / "longitudinal" / "patient01"
-    _write_both_kinds(source, tmp_path)
-
-    results = {
-        kind: compare(tmp_path / f"out-{kind}", tmp_path / kind / "study1", tmp_path / kind / "study2")
-        for kind in ("nifti", "dicom")
-    }
-
-    nifti, dicom = results["nifti"].report, results["dicom"].report
-    assert nifti.comparable
-    assert dicom.volumes_ml.follow_up == pytest.approx(nifti.volumes_ml.follow_up, rel=0.02)
-    assert dicom.volumes_ml.baseline == pytest.approx(nifti.volumes_ml.baseline, rel=0.02)
-    # affines as decimal strings and as single floats differ in the sixth digit, and a voxel can fall on either side
-    # of the threshold: below this size it can decide whether there is a lesion
-    sure = [row for row in nifti.lesions if max(row.baseline_volume_mm3 or 0, row.follow_up_volume_mm3) >= 30]
-    assert sure
-    for row in sure:
-        other = near(dicom, row.centroid_mm, distance_mm=0.5)
-        assert other is not None, row
-        assert other.status == row.status
-    for kind, result in results.items():
-        _check_on_own_flair(source, result, kind)
-
-
-def _write_both_kinds(source: Path, folder: Path) -> None:
-    """The pair as links to its NIfTI files, and as DICOM written from them."""
-    sequences = {"FLAIR": (SIEMENS_FLAIR_2D, 1), "T1W": (SIEMENS_MPRAGE, 2)}
-    for visit, day in (("study1", date(2020, 1, 1)), ("study2", date(2021, 1, 1))):
-        for sequence, (physics, number) in sequences.items():
-            path = source / f"{visit}_{sequence}.nii.gz"
-            target = folder / "nifti" / visit
-            target.mkdir(parents=True, exist_ok=True)
-            (target / f"{sequence}.nii.gz").symlink_to(path)
-            image = nib.load(path)
-            volume = Volume(
-                array=np.asarray(image.dataobj, np.float32), affine=np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
-            )
-            header = MrHeader(sequence=physics, study_date=day, series_number=number)
-            write_mr_series(volume, folder / "dicom" / visit / sequence, header=header)
-
-
-def _check_on_own_flair(source: Path, result: Result, kind: str) -> None:
-    """Every mask lies on its own FLAIR, and its lesions where the table says."""
-    for name, visit in (("baseline", "study1"), ("follow_up", "study2"), ("change", "study2")):
-        flair = nib.load(source / f"{visit}_FLAIR.nii.gz")
-        file = "change.nii.gz" if name == "change" else f"{name}_lesions.nii.gz"
-        written = nib.load(result.out / file)
-        assert written.shape == flair.shape, kind
-        np.testing.assert_allclose(written.affine, flair.affine, atol=1e-3)
