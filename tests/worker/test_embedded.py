@@ -234,10 +234,10 @@ def test_bad_studies_fail_with_their_code_and_the_service_lives_on(canary_pair: 
             damage(study)
             bad[code] = upload(running.client, study, tmp_path / f"{code}.zip")
         for array, code in (
-            (np.zeros((32, 32, 32), np.int16), "empty_image"),
-            (np.ones((32, 32, 32, 3), np.int16), "not_three_dimensional"),
+            (np.zeros((64, 64, 64), np.int16), "empty_image"),
+            (np.ones((64, 64, 64, 3), np.int16), "not_three_dimensional"),
         ):
-            nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / "image.nii.gz")
+            nib.save(nib.Nifti1Image(array, np.diag([3.0, 3.0, 3.0, 1.0])), tmp_path / "image.nii.gz")
             content = (tmp_path / "image.nii.gz").read_bytes()
             files = dict.fromkeys(("t1", "flair"), ("image.nii.gz", content))
             bad[code] = running.client.post("/v1/studies", files=files).json()["id"]
