@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from service.contracts.blobs import BlobStore
 from service.contracts.database import open_database
 from service.contracts.deliveries import DeliveryStore
-from service.contracts.errors import MsDeltaError
+from service.contracts.errors import MsDeltaError, WorkerLost
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import Job, Lease
 from service.contracts.logs import describe, get_logger
@@ -40,7 +40,7 @@ def sweep_once(jobs: JobStore, queue: JobQueue, *, max_attempts: int, lost_messa
         queue.send(job_id)
         get_logger().info("job sent again", job_id=job_id)
     for job_id in swept.failed:
-        get_logger().warning("job given up", job_id=job_id, code="worker_lost")
+        get_logger().warning("job given up", job_id=job_id, code=WorkerLost.code)
     return again
 
 

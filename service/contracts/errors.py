@@ -5,14 +5,13 @@ MsDeltaError
  |   |- upload: TruncatedArchive ArchiveTooLarge UnsafeArchivePath EmptyStudy UploadTooLarge UnsupportedFile
  |   |          MixedPatients IncompleteUpload
  |   |- image:  NotAnImage NotThreeDimensional EmptyImage CorruptImage UnsupportedTransferSyntax
- |   |          UnsupportedMultiFrame
- |   |          MissingSlice DuplicateSlice InconsistentOrientation InconsistentFrameOfReference
+ |   |          UnsupportedMultiFrame MissingSlice DuplicateSlice InconsistentOrientation InconsistentFrameOfReference
  |   |          InconsistentImages ImageTooSmall
  |   |- study:  MissingT1 MissingFlair AmbiguousSeries DifferentPatients
  |   |- weights and settings: InvalidCheckpoint InvalidOption BackendUnavailable
  |- RequestRefused           the request, not the data
  |   |- InvalidRequest Unauthorized Forbidden NotFound StudyNotFound JobNotFound ArtifactNotFound
- |   |  IdempotencyConflict StudyInUse IllegalTransition TooManyJobs RangeNotSatisfiable
+ |   |  IdempotencyConflict StudyInUse IllegalTransition MethodNotAllowed RangeNotSatisfiable
  |- ProcessingFailed         the work itself
  |   |- RegistrationFailed BrainNotFound ResultInconsistent JobCancelled LeaseLost WorkerLost InternalError
  |- DependencyUnavailable    broker, job store or blob store does not answer; try again

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.contracts.deliveries import add_delivery
-from service.contracts.errors import IdempotencyConflict, JobNotFound, LeaseLost
+from service.contracts.errors import IdempotencyConflict, JobNotFound, LeaseLost, WorkerLost
 from service.contracts.jobs import TRANSITIONS, Job, JobEvent, JobState, Lease, advance
 from service.contracts.tables import jobs
 
@@ -209,7 +209,7 @@ class JobStore:
                         held,
                         JobEvent.FAIL,
                         now,
-                        code="worker_lost",
+                        code=WorkerLost.code,
                         message=f"the worker was lost in each of {row.attempt} attempts",
                     )
                     failed.append(row.id)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.responses import FileResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from service.contracts.api_keys import ApiKey
-from service.contracts.errors import ArtifactNotFound
+from service.contracts.errors import ArtifactNotFound, RangeNotSatisfiable
 from service.contracts.jobs import JobState
 from service.contracts.report import Report
 from service.contracts.schemas import Artifact, ArtifactList
@@ -23,6 +24,20 @@ MEDIA_TYPES = {
 }
 
 
+class ArtifactFile(FileResponse):
+    """A file whose refused ranges are problems like every other refusal."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the file or the part asked for; `RangeNotSatisfiable` before a byte is sent."""
+
+        async def checked(message: Message) -> None:
+            if message.get("status", 200) >= 400:
+                raise RangeNotSatisfiable("expected one or more ranges 'bytes=FIRST-LAST' within the file")
+            await send(message)
+
+        await super().__call__(scope, receive, checked)
+
+
 @router.get("/artifacts")
 def list_artifacts(job_id: str, parts: PartsOf, key: Reader) -> ArtifactList:
     """The files of the result; none before the job has succeeded."""
@@ -31,13 +46,13 @@ def list_artifacts(job_id: str, parts: PartsOf, key: Reader) -> ArtifactList:
 
 
 @router.get("/artifacts/{name}", response_class=FileResponse)
-def download_artifact(job_id: str, name: str, parts: PartsOf, key: Reader) -> FileResponse:
+def download_artifact(job_id: str, name: str, parts: PartsOf, key: Reader) -> ArtifactFile:
     """One file; `Range` requests are answered in part (206)."""
     path = _results(job_id, parts, key).get(name)
     if path is None:
         raise ArtifactNotFound("the job has no artifact of this name")
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
-    return FileResponse(path, media_type=_media_type(path), filename=path.name, headers=headers)
+    return ArtifactFile(path, media_type=_media_type(path), filename=path.name, headers=headers)
 
 
 @router.get("/report")

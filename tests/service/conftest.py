@@ -1,4 +1,7 @@
-"""Real databases for the contract tests: SQLite files, and a PostgreSQL cluster that lives as long as the run."""
+"""Real databases for the contract tests: SQLite files, and a PostgreSQL cluster that lives as long as the run.
+
+And the REST API on SQLite with a key for it.
+"""
 
 import os
 import shutil
@@ -11,7 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from service.contracts.api_keys import Scope
 from service.contracts.database import migrate, open_database
+from tests.fixtures.api_service import Service
 
 
 def free_port() -> int:
@@ -61,3 +66,16 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     migrate(made)
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    made = Service(tmp_path, max_unpacked_bytes=100 << 20, max_files=50)
+    with made.client:
+        yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def key(service: Service) -> dict[str, str]:
+    return service.key(Scope.SUBMIT, Scope.READ)
