@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from model.volume import Affine, Volume
+from model.volume import Affine, Volume, spacing_of, voxel_volume_of
 
 RAS_AXES = np.array([[0.0, 0.0, -1.0], [0.0, -1.0, 0.0], [1.0, 0.0, 0.0]])
 """Columns: the world (LPS) directions of the axes of a network array: superior, anterior, right.
@@ -32,13 +32,12 @@ class Grid:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Distance between neighbouring voxel centres along each array axis, mm."""
-        lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
-        return float(lengths[0]), float(lengths[1]), float(lengths[2])
+        return spacing_of(self.affine)
 
     @property
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel, mm3, whatever the direction of the axes."""
-        return float(abs(np.linalg.det(self.affine[:3, :3])))
+        return voxel_volume_of(self.affine)
 
     def crop(self, box: tuple[slice, slice, slice]) -> "Grid":
         """The grid of `array[box]`."""

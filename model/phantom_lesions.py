@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from model.grid import Grid
 from model.phantom_head import LPS_FROM_RAS, PhantomHead
-from model.volume import Affine, world_from_voxel
+from model.volume import Affine, spacing_of, world_from_voxel
 
 ChangeKind = Literal["new", "enlarging", "stable", "shrinking", "resolved"]
 Region = Literal["periventricular", "juxtacortical", "deep white", "infratentorial"]
@@ -98,7 +98,7 @@ def lay_out(plans: tuple[LesionPlan, ...], head: PhantomHead, rng: np.random.Gen
     """
     white = _room(head.white > 0.5, head)
     infratentorial = _room((head.grey + head.white > 0.9) & head.brain, head)
-    spacing = np.linalg.norm(head.affine[:3, :3], axis=0)
+    spacing = spacing_of(head.affine)
     to_ventricle = np.asarray(ndimage.distance_transform_edt(~head.ventricles, sampling=spacing), np.float32)
     taken: list[tuple[NDArray[Any], float]] = []
     blobs = []
@@ -130,7 +130,7 @@ def lesion_parts(
     box = _box(blob, blob.reach_mm(volume_mm3) + margin, head_from_voxel, grid.shape)
     if box is None:
         return None
-    spacing = np.linalg.norm(head_from_voxel[:3, :3], axis=0)
+    spacing = spacing_of(head_from_voxel)
     # an odd number for the solid body: a voxel exactly half full would always count as inside
     steps = [int(np.ceil(s / SOFT_SAMPLE_MM)) if soft else int(np.ceil(s / SOLID_SAMPLE_MM)) | 1 for s in spacing]
     axes = [_inside_voxels(s, n) for s, n in zip(box, steps, strict=True)]
@@ -202,7 +202,7 @@ def _sphere_directions(count: int) -> NDArray[np.float64]:
 
 def _room(tissue: NDArray[np.bool_], head: PhantomHead) -> NDArray[np.float64]:
     """Distance (mm) of every head voxel from the border of the tissue."""
-    spacing = np.linalg.norm(head.affine[:3, :3], axis=0)
+    spacing = spacing_of(head.affine)
     return np.asarray(ndimage.distance_transform_edt(tissue & (head.fluid < 0.2), sampling=spacing))
 
 

@@ -132,7 +132,7 @@ def truth_on(
 
 def sub_voxels(grid: Grid, largest_mm: float) -> tuple[Grid, tuple[int, int, int]]:
     """The grid with its voxels cut to at most `largest_mm`, and into how many along each axis."""
-    spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    spacing = grid.spacing
     i, j, k = (max(1, int(np.ceil(s / largest_mm))) for s in spacing)
     factors = np.array([i, j, k])
     affine = grid.affine.copy()

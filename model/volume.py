@@ -36,19 +36,29 @@ class Volume:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Distance between voxel centres along each array axis, mm."""
-        lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
-        return float(lengths[0]), float(lengths[1]), float(lengths[2])
+        return spacing_of(self.affine)
 
     @property
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel, mm3."""
-        return float(abs(np.linalg.det(self.affine[:3, :3])))
+        return voxel_volume_of(self.affine)
 
     def like(self, array: Shaped[NDArray[Any], "i j k"]) -> "Volume":
         """Another array on this volume's grid; its shape must be the same."""
         if array.shape != self.array.shape:
             raise ValueError(f"array: expected shape {self.array.shape}, saw {array.shape}")
         return Volume(array=array, affine=self.affine)
+
+
+def spacing_of(affine: Affine) -> tuple[float, float, float]:
+    """Distance between neighbouring voxel centres along each array axis, mm."""
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    return float(lengths[0]), float(lengths[1]), float(lengths[2])
+
+
+def voxel_volume_of(affine: Affine) -> float:
+    """Volume of one voxel, mm3, whatever the direction of the axes."""
+    return float(abs(np.linalg.det(affine[:3, :3])))
 
 
 def world_from_voxel(affine: Affine, voxel: Float[NDArray[Any], "n 3"]) -> Float[NDArray[Any], "n 3"]:
