@@ -30,6 +30,8 @@ MOST_FIGURES = 12
 """Close-ups on the page; more would bury the table."""
 HALF_WIDTH_MM = 45.0
 """A close-up shows 9 cm: the lesion, and enough around it to know the place."""
+DARKEST, BRIGHTEST = -2.0, 3.5
+"""Grey scale: standard deviations from the mean of the brain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,7 +113,17 @@ def _draw(
 ) -> None:
     """One axial slice as radiologists look at it: from the feet, the patient's right on the left."""
     _, tall, wide = inputs.grid.spacing
-    axis.imshow(image, cmap="gray", vmin=-2.0, vmax=3.5, origin="lower", interpolation="bilinear", aspect=tall / wide)
+    shown = np.where(image == 0, DARKEST, image)  # outside the brain: exactly zero, which is a grey
+    axis.imshow(
+        shown,
+        cmap="gray",
+        vmin=DARKEST,
+        vmax=BRIGHTEST,
+        origin="lower",
+        interpolation="bilinear",
+        aspect=tall / wide,
+    )
+    axis.set_facecolor("black")  # beyond the edge of the image
     axis.invert_xaxis()  # the array's last axis runs to the patient's right; it belongs on the left
     for number in np.unique(groups[groups > 0]):
         colour = _colour(inputs.analysis, int(number))

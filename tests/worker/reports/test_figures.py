@@ -72,3 +72,12 @@ def test_a_brain_without_lesions_is_shown_too(figures):
     )
     picture = overview(replace(figures, analysis=from_nothing))
     assert pixels(picture).std() > 0.05
+
+
+def test_outside_the_brain_and_beyond_the_image_all_is_black(figures):
+    nothing = replace(figures, baseline=None, follow_up=np.zeros_like(figures.follow_up))
+    for picture in close_ups(nothing):
+        image = pixels(picture)
+        grey = np.ptp(image, axis=-1) < 0.02
+        labels = 0.02  # part of the picture that the white letters and the title may cover
+        assert (image[grey].max(axis=-1) > 0.1).mean() < labels
