@@ -37,6 +37,8 @@ from service.contracts.study_store import StudyRow
 ZIP_MAGIC = b"PK\x03\x04"
 GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_FIELD = 64
+FIELDS = frozenset({"acquired"})
+"""Form fields that are not files."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,6 +139,8 @@ class FormReader:
                 raise UploadTooLarge(f"the upload holds more than {self._settings.max_files} files")
             self._part.path = self.uploads / f"{len(self.files) + 1:06d}"
             self._part.sink = self._part.path.open("xb")
+        elif self._part.field_name not in FIELDS:
+            raise InvalidRequest("an unknown form field, expected files and acquired")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._part.sink is not None:
@@ -170,9 +174,9 @@ def _accept(form: FormReader, blobs: BlobStore, settings: Settings, owner: str) 
     acquired = _acquired(form.values)
     study = form.uploads.parent / "study"
     study.mkdir()
-    limits = Limits(max_bytes=settings.max_unpacked_bytes, max_files=settings.max_files)
+    stored = 0
     for part in form.files:
-        _store(part, study, limits)
+        stored += _store(part, study, stored, settings)
     kind, found = _inspect(study)
     study_id = uuid.uuid4().hex
     row = StudyRow(
@@ -199,23 +203,31 @@ def _acquired(values: dict[str, str]) -> date | None:
         raise InvalidRequest("acquired: expected an ISO date such as 2024-05-31") from None
 
 
-def _store(part: Part, study: Path, limits: Limits) -> None:
-    """One upload into the study folder under a name of ours."""
+def _store(part: Part, study: Path, stored: int, settings: Settings) -> int:
+    """The number of files that one upload adds to the study folder, under names of ours."""
     if part.path is None:
-        return
-    number = sum(1 for _ in study.iterdir()) + 1
+        return 0
     with part.path.open("rb") as file:
         start = file.read(4)
     if start == ZIP_MAGIC:
-        unpack_zip(part.path, study, limits, name=lambda original, n: opaque_name(original, number + n))
-    elif part.field_name in {"t1", "flair"}:
+        return unpack_zip(
+            part.path, study, _left(study, stored, settings), name=lambda original, n: opaque_name(original, stored + n)
+        )
+    if part.field_name in {"t1", "flair"}:
         suffix = ".nii.gz" if start[:2] == GZIP_MAGIC else ".nii"
         target = study / f"{part.field_name}{suffix}"
         if target.exists():
             raise InvalidRequest(f"the form holds more than one file for {part.field_name}")
         part.path.rename(target)
     else:
-        part.path.rename(study / opaque_name(part.file_name, number))
+        part.path.rename(study / opaque_name(part.file_name, stored + 1))
+    return 1
+
+
+def _left(study: Path, stored: int, settings: Settings) -> Limits:
+    """What the next zip of an upload may unpack to: the limits hold for all of them together."""
+    used = sum(path.stat().st_size for path in study.iterdir())
+    return Limits(max_bytes=max(0, settings.max_unpacked_bytes - used), max_files=max(0, settings.max_files - stored))
 
 
 def _inspect(study: Path) -> tuple[Literal["dicom", "nifti"], date | None]:

@@ -34,6 +34,8 @@ def test_a_zip_and_single_dicom_files_make_the_same_kind_of_study(service: Servi
 
 
 BOMB = {"a.dcm": b"\0" * (120 << 20)}
+TWO_ZIPS = [("f", ("x.zip", zipped({f"{part}{n}": b"x" for n in range(30)}))) for part in "ab"]
+"""Each within the limit of 50 files, together above it."""
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,7 @@ BOMB = {"a.dcm": b"\0" * (120 << 20)}
         ({"z": ("x.zip", zipped({"a.dcm": dicom_bytes() * 50})[:-90])}, "truncated_archive", 422),
         ({"z": ("x.zip", zipped(BOMB))}, "archive_too_large", 413),
         ({"z": ("x.zip", zipped({f"{n}": b"" for n in range(60)}))}, "archive_too_large", 413),
+        (TWO_ZIPS, "archive_too_large", 413),
         ({"z": ("x.zip", zipped({"../../etc/cron.d/x": b"y"}))}, "unsafe_archive_path", 422),
         ({"z": ("x.zip", zipped({"/etc/passwd": b"y"}))}, "unsafe_archive_path", 422),
         ({"z": ("x.zip", zipped({"..\\..\\x": b"y"}))}, "unsafe_archive_path", 422),
@@ -75,6 +78,14 @@ def test_an_upload_over_the_limit_is_refused(tmp_path: Path) -> None:
     service.engine.dispose()
 
     assert answer.json()["code"] == "upload_too_large"
+
+
+def test_a_field_that_is_not_known_is_refused(service: Service, key: dict[str, str]) -> None:
+    files = {"t1": ("a.nii.gz", nifti_bytes()), "flair": ("b.nii.gz", nifti_bytes())}
+
+    answer = upload(service, key, files, aquired="2024-05-31")
+
+    assert (answer.json()["code"], answer.status_code) == ("invalid_request", 422)
 
 
 def test_a_body_that_ends_early_is_refused(service: Service, key: dict[str, str]) -> None:
