@@ -8,11 +8,11 @@ from worker.case import Progress, Stage
 
 STAGE_STARTS: dict[Stage, float] = {
     Stage.READ: 0.0,
-    Stage.REGISTER: 0.03,
-    Stage.PREPARE: 0.45,
-    Stage.PREDICT: 0.50,
-    Stage.COMPARE: 0.92,
-    Stage.REPORT: 0.94,
+    Stage.REGISTER: 0.02,
+    Stage.PREPARE: 0.62,
+    Stage.PREDICT: 0.68,
+    Stage.COMPARE: 0.96,
+    Stage.REPORT: 0.97,
 }
 """Part of a job that is done when a stage begins, by the times that `benchmarks/pair.py` prints."""
 
