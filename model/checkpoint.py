@@ -31,6 +31,10 @@ class Preprocessing(BaseModel):
     """The network was trained on brains without skull."""
     mirror_axes: tuple[int, ...] = (0, 1, 2)
     """Axes that test-time mirroring may use."""
+    reoriented: bool = True
+    """The network was trained on arrays in RAS; otherwise on those of the files."""
+    transpose: tuple[int, int, int] = (0, 1, 2)
+    """Array axis that each axis of the network is; spacing, patch and mirror axes are the network's."""
 
 
 class Card(BaseModel):

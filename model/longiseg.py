@@ -6,6 +6,7 @@ folder/plans.json  dataset.json  fold_X/checkpoint_final.pth
 import json
 import pickle
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,21 +46,44 @@ RENAMES: tuple[tuple[str, str], ...] = (
 )
 """Names of the reference's state dict -> ours."""
 
+LAYERS: dict[str, Any] = {
+    "conv_op": "Conv3d",
+    "norm_op": "InstanceNorm3d",
+    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+    "nonlin": "LeakyReLU",
+    "nonlin_kwargs": {"negative_slope": 0.01},
+}
+"""Layers that our networks have; others may load and give wrong masks."""
+
+RESAMPLING: dict[str, Any] = {
+    "resampling_fn_data": "resample_data_or_seg_to_shape",
+    "resampling_fn_data_kwargs": {"order": 3, "order_z": 0, "force_separate_z": None},
+    "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+    "resampling_fn_probabilities_kwargs": {"order": 1, "order_z": 0, "force_separate_z": None},
+}
+"""What `model/reference_resampling.py` does, in the words of plans.json."""
+
 ALIASES = (".all_modules.", "decoder.encoder.")
 """The same tensors under second names."""
 
 
-def convert_longiseg(folder: Path, out: Path) -> tuple[LoadedModel, ...]:
+def convert_longiseg(folder: Path, out: Path, folds: Sequence[str] = ()) -> tuple[LoadedModel, ...]:
     """Writes one safetensors file per fold into `out`, and gives the loaded networks.
 
+    Args:
+        folder: with `plans.json`, `dataset.json` and `fold_*/checkpoint_final.pth`.
+        out: a folder.
+        folds: `0`, `1`, `all`...; none: every fold there is.
+
     Raises:
-        ValueError: the folder is not a model folder of LongiSeg or nnU-Net, or a checkpoint holds more than
-            tensors and plain values.
+        ValueError: the folder is not a model folder of LongiSeg or nnU-Net, lacks a fold that was asked for, or a
+            checkpoint holds more than tensors and plain values.
     """
     plans, dataset = _json(folder / "plans.json"), _json(folder / "dataset.json")
-    checkpoints = sorted(folder.glob("fold_*/checkpoint_final.pth"))
-    if not checkpoints:
-        raise ValueError("folder: expected fold_*/checkpoint_final.pth, saw none")
+    checkpoints = [folder / f"fold_{fold}" / "checkpoint_final.pth" for fold in folds]
+    checkpoints = checkpoints or sorted(folder.glob("fold_*/checkpoint_final.pth"))
+    if not checkpoints or not all(path.is_file() for path in checkpoints):
+        raise ValueError(f"folder: expected fold_{'X' if folds else '*'}/checkpoint_final.pth, saw none")
     loaded = []
     for path in checkpoints:
         checkpoint = load_checkpoint(path)
@@ -115,7 +139,7 @@ def read_plans(
     configuration = checkpoint.get("init_args", {}).get("configuration", "3d_fullres")
     try:
         plan = plans["configurations"][configuration]
-        _refuse_what_is_not_rebuilt(plans, plan, dataset)
+        _refuse_what_is_not_rebuilt(plan, dataset)
         network = plan["architecture"]["arch_kwargs"]
         class_name = plan["architecture"]["network_class_name"].rsplit(".", 1)[-1]
         channels = tuple(_sequence(name) for _, name in sorted(dataset["channel_names"].items()))
@@ -139,22 +163,37 @@ def read_plans(
             mask_for_norm=plan["use_mask_for_norm"],
             skull_stripped=all(plan["use_mask_for_norm"]),
             mirror_axes=checkpoint.get("inference_allowed_mirroring_axes") or (),
+            reoriented="Reorient" in plans.get("image_reader_writer", "SimpleITKIOWithReorient"),
+            transpose=tuple(plans.get("transpose_forward", (0, 1, 2))),
         )
     except (KeyError, TypeError) as error:
         raise ValueError("folder: plans.json or dataset.json lacks what an architecture needs") from error
     return config, preprocessing
 
 
-def _refuse_what_is_not_rebuilt(plans: dict[str, Any], plan: dict[str, Any], dataset: dict[str, Any]) -> None:
+def _refuse_what_is_not_rebuilt(plan: dict[str, Any], dataset: dict[str, Any]) -> None:
     """Plans that ask for more than this reader rebuilds would load and give wrong masks."""
-    if list(plans.get("transpose_forward", (0, 1, 2))) != [0, 1, 2]:
-        raise ValueError("folder: expected no transposed axes, saw another transpose_forward in plans.json")
+    for settings, expected in ((plan, RESAMPLING), (plan["architecture"]["arch_kwargs"], LAYERS)):
+        for name, value in expected.items():
+            if _other_than(settings.get(name), value):
+                raise ValueError(f"folder: expected {value} as {name} in plans.json")
+    if plan["architecture"]["network_class_name"].rsplit(".", 1)[-1] not in {"PlainConvUNet", "ResidualEncoderUNet"}:
+        raise ValueError("folder: expected PlainConvUNet or ResidualEncoderUNet in plans.json")
     if set(plan["normalization_schemes"]) != {"ZScoreNormalization"}:
         raise ValueError("folder: expected z-score normalisation of every channel in plans.json")
     if len(plan["patch_size"]) != 3:
         raise ValueError("folder: expected a plan of 3 dimensions")
     if any(isinstance(label, list) for label in dataset["labels"].values()):
         raise ValueError("folder: expected exclusive labels, saw regions in dataset.json")
+
+
+def _other_than(stated: Any, expected: Any) -> bool:
+    """Whether the plans state something else; what they leave out is nnU-Net's default."""
+    if isinstance(expected, dict):
+        return any(_other_than((stated or {}).get(name), value) for name, value in expected.items())
+    if isinstance(stated, str) and isinstance(expected, str):
+        stated = stated.rsplit(".", 1)[-1]
+    return stated is not None and stated != expected
 
 
 def _variant(trainer: str) -> Variant:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,6 +22,7 @@ from model.checkpoint import LoadedModel, Preprocessing
 from model.reference_resampling import Channels, Spacing, resampled_shape, to_shape
 from model.sliding_window import Progress, WindowSettings, predict_one
 
+T = TypeVar("T", int, float)
 Box = tuple[slice, slice, slice]
 Crop = Literal["union", "none"]
 GEOMETRY_TOLERANCE_MM = 1e-3
@@ -32,9 +33,9 @@ class ReferenceScan:
     """The images of one time point in RAS."""
 
     data: Channels
-    """Array axes superior, anterior, right."""
+    """Array axes superior, anterior, right; those of the file where it was not reoriented."""
     image: sitk.Image
-    """The first image in RAS: where the mask belongs."""
+    """The first image as `data` holds it: where the mask belongs."""
     orientation: str
     """Of the file, e.g. `LPS`: what the mask is turned back to."""
 
@@ -45,8 +46,12 @@ class ReferenceScan:
         return z, y, x
 
 
-def read_scan(paths: Sequence[Path]) -> ReferenceScan:
+def read_scan(paths: Sequence[Path], *, reoriented: bool = True) -> ReferenceScan:
     """One time point from one file per channel, in the order of the weights' channels.
+
+    Args:
+        paths: files of one grid.
+        reoriented: turn the axes to RAS; some models are trained on the axes of the files.
 
     Raises:
         ValueError: no file, an image that is not 3D, or images on different grids.
@@ -59,7 +64,7 @@ def read_scan(paths: Sequence[Path]) -> ReferenceScan:
     if not all(_one_grid(stored[0], image) for image in stored):
         raise ValueError("paths: the channels lie on different grids")
     orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(stored[0].GetDirection())
-    images = [sitk.DICOMOrient(image, "RAS") for image in stored]
+    images = [sitk.DICOMOrient(image, "RAS") for image in stored] if reoriented else stored
     data = np.stack([sitk.GetArrayFromImage(image) for image in images])
     return ReferenceScan(data=data, image=images[0], orientation=orientation)
 
@@ -98,13 +103,15 @@ def segment(
     logits = torch.zeros(())
     for number, member in enumerate(members):
         part = partial(_fraction, progress, number, len(members))
-        of_prior = None if prior is None else inputs[1]
-        logits = logits + predict_one(member.network, inputs[0], of_prior, settings=window, progress=part)
+        device = next(member.network.parameters()).device
+        of_prior = None if prior is None else inputs[1].to(device)
+        one = predict_one(member.network, inputs[0].to(device), of_prior, settings=window, progress=part)
+        logits = logits + one.cpu()
     return _mask(logits.numpy() / np.float32(len(members)), current, preprocessing, box)
 
 
 def preprocess(scan: ReferenceScan, preprocessing: Preprocessing, box: Box) -> Channels:
-    """The scan cropped, z-scored and then brought to the plan's spacing, in nnU-Net's order.
+    """The scan cropped, z-scored and then brought to the plan's spacing and axes, in nnU-Net's order.
 
     Raises:
         ValueError: another number of channels than the weights take.
@@ -116,9 +123,11 @@ def preprocess(scan: ReferenceScan, preprocessing: Preprocessing, box: Box) -> C
         _z_scored(channel[box], nonzero if in_mask else np.ones_like(nonzero))
         for channel, in_mask in zip(scan.data, preprocessing.mask_for_norm, strict=True)
     ]
-    data, wanted = np.stack(scored), preprocessing.spacing_mm
-    shape = resampled_shape(nonzero.shape, scan.spacing, wanted)
-    return to_shape(data, shape, spacing=scan.spacing, wanted=wanted, order=3)
+    axes, wanted = preprocessing.transpose, preprocessing.spacing_mm
+    data = np.stack(scored).transpose(0, *(axis + 1 for axis in axes))
+    spacing = _in_order(scan.spacing, axes)
+    shape = resampled_shape((data.shape[1], data.shape[2], data.shape[3]), spacing, wanted)
+    return np.ascontiguousarray(to_shape(data, shape, spacing=spacing, wanted=wanted, order=3))
 
 
 def nonzero_mask(data: Channels) -> Bool[NDArray[Any], "_ _ _"]:
@@ -147,14 +156,20 @@ def _z_scored(channel: NDArray[np.float32], region: NDArray[np.bool_]) -> NDArra
 
 
 def _mask(logits: Channels, scan: ReferenceScan, preprocessing: Preprocessing, box: Box) -> sitk.Image:
-    """Logits back in the scan's spacing, then the most likely class, then the file's orientation."""
-    labels = np.zeros(scan.data.shape[1:], np.uint8)
-    back = to_shape(logits, labels[box].shape, spacing=preprocessing.spacing_mm, wanted=scan.spacing, order=1)
-    labels[box] = back.argmax(axis=0)
+    """Logits back in the scan's spacing, then the most likely class, then the file's axes and orientation."""
+    labels, axes = np.zeros(scan.data.shape[1:], np.uint8), preprocessing.transpose
+    spacing, shape = _in_order(scan.spacing, axes), _in_order(labels[box].shape, axes)
+    back = to_shape(logits, shape, spacing=preprocessing.spacing_mm, wanted=spacing, order=1)
+    labels[box] = back.argmax(axis=0).transpose(np.argsort(axes))
     image = sitk.GetImageFromArray(labels)
     image.CopyInformation(scan.image)
     oriented: sitk.Image = sitk.DICOMOrient(image, scan.orientation)
     return oriented
+
+
+def _in_order(values: tuple[T, T, T], axes: tuple[int, int, int]) -> tuple[T, T, T]:
+    a, b, c = (values[axis] for axis in axes)
+    return a, b, c
 
 
 def _one_grid(a: sitk.Image, b: sitk.Image) -> bool:

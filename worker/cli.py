@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -62,6 +62,46 @@ def compare(
     )
     settings = Settings().model_copy(update={"weights": weights, "device": device})
     compare_studies(studies, out, options, settings=settings, as_json=as_json)
+
+
+@cli.command()
+def predict(
+    model: Annotated[Path, typer.Option("--model", "-m", help="LongiSeg or nnU-Net model folder, or safetensors")],
+    scans: Annotated[Path, typer.Option("--input", "-i", help="folder with SCAN_0000.nii.gz, SCAN_0001.nii.gz ...")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for the masks")],
+    patients: Annotated[
+        Path | None, typer.Option("--patients", "-pat", help="JSON: the scans of each patient in order of time")
+    ] = None,
+    fold: Annotated[
+        list[str] | None, typer.Option("--fold", "-f", help="may be given several times; default all")
+    ] = None,
+    prior_for_first: Annotated[
+        Literal["self", "follow-up"], typer.Option(help="prior of a first scan: itself (tool) or follow-up (paper)")
+    ] = "self",
+    crop: Annotated[
+        Literal["union", "none"] | None, typer.Option(help="nonzero box of both scans (paper); default as the tool")
+    ] = None,
+    mirroring: Annotated[bool, typer.Option(help="average over mirrored inputs")] = True,
+    resume: Annotated[bool, typer.Option("--continue", help="leave out scans that have their mask")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "auto",
+) -> None:
+    """Segments a folder of aligned scans as the reference tool does: same files, same preprocessing, same masks."""
+    from worker.commands.predict import PredictRequest, predict_scans  # noqa: PLC0415
+
+    predict_scans(
+        PredictRequest(
+            model=model,
+            scans=scans,
+            out=out,
+            patients=patients,
+            folds=fold or (),
+            prior_for_first=prior_for_first,
+            crop=crop,
+            mirroring=mirroring,
+            device=device,
+            resume=resume,
+        )
+    )
 
 
 @cli.command()

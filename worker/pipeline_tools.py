@@ -38,7 +38,7 @@ def load_tools(*, weights: Path | None = None, device: str = "auto") -> Tools:
         BackendUnavailable: the device is not there.
     """
     torch.set_flush_denormal(True)  # denormals slow convolutions on CPUs several-fold
-    chosen = _device(device)
+    chosen = chosen_device(device)
     try:
         members = load_all(shipped_weights() if weights is None else weights)
     except ValueError as error:
@@ -66,6 +66,8 @@ def check_fits_pipeline(preprocessing: Preprocessing) -> None:
         problems.append("whole heads, expected brains without skull")
     if not all(preprocessing.mask_for_norm):
         problems.append("normalisation over the whole image, expected inside the brain")
+    if preprocessing.transpose != (0, 1, 2):
+        problems.append("transposed axes, expected superior, anterior, right")
     if problems:
         raise InvalidCheckpoint("the network was trained on " + "; ".join(problems))
 
@@ -75,7 +77,12 @@ def shipped_weights() -> Path:
     return Path(str(files("model"))) / "weights" / SHIPPED_WEIGHTS
 
 
-def _device(name: str) -> torch.device:
+def chosen_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one.
+
+    Raises:
+        BackendUnavailable: CUDA was asked for and is not there.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():

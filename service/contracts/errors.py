@@ -6,7 +6,7 @@ MsDeltaError
  |   |          MixedPatients IncompleteUpload
  |   |- image:  NotAnImage NotThreeDimensional EmptyImage CorruptImage UnsupportedTransferSyntax
  |   |          UnsupportedMultiFrame MissingSlice DuplicateSlice InconsistentOrientation InconsistentFrameOfReference
- |   |          InconsistentImages ImageTooSmall
+ |   |          InconsistentImages ImageTooSmall UnusableScans
  |   |- study:  MissingT1 MissingFlair AmbiguousSeries DifferentPatients
  |   |- weights and settings: InvalidCheckpoint InvalidOption BackendUnavailable
  |- RequestRefused           the request, not the data
@@ -184,6 +184,13 @@ class InconsistentImages(BadInput):
 
     code = "inconsistent_images"
     title = "The slices of the series do not fit together"
+
+
+class UnusableScans(BadInput):
+    """Some scans of a folder have no mask: their images are missing, unreadable or on different grids."""
+
+    code = "unusable_scans"
+    title = "Some scans cannot be segmented"
 
 
 class MissingT1(BadInput):

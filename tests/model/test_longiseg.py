@@ -12,7 +12,13 @@ CHECKPOINT = {"trainer_name": "LongiSegTrainerDiffWeighting", "init_args": {"con
 DATASET = {"channel_names": {"0": "T1", "1": "FLAIR"}, "labels": {"background": 0, "lesion": 1}}
 
 
-def plans(*, network: str = "PlainConvUNet", transpose: tuple[int, ...] = (0, 1, 2), **changes: Any) -> dict[str, Any]:
+def plans(
+    *,
+    network: str = "PlainConvUNet",
+    transpose: tuple[int, ...] = (0, 1, 2),
+    layers: dict[str, Any] | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
     blocks = "n_blocks_per_stage" if network == "ResidualEncoderUNet" else "n_conv_per_stage"
     architecture = {
         "network_class_name": f"dynamic_network_architectures.architectures.unet.{network}",
@@ -23,6 +29,7 @@ def plans(*, network: str = "PlainConvUNet", transpose: tuple[int, ...] = (0, 1,
             blocks: [1, 2],
             "n_conv_per_stage_decoder": [1],
             "conv_bias": True,
+            **(layers or {}),
         },
     }
     plan = {
@@ -53,7 +60,11 @@ def test_the_trainers_name_decides_the_network(trainer: str, variant: str) -> No
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (plans(transpose=(1, 0, 2)), "transposed"),
+        (plans(resampling_fn_data="resample_torch_fornnunet"), "resampling_fn_data"),
+        (plans(resampling_fn_data_kwargs={"order": 1}), "resampling_fn_data_kwargs"),
+        (plans(network="SomeOtherUNet"), "PlainConvUNet"),
+        (plans(layers={"nonlin": "torch.nn.ReLU"}), "LeakyReLU"),
+        (plans(layers={"nonlin_kwargs": {"negative_slope": 0.2}}), "negative_slope"),
         (plans(normalization_schemes=["ZScoreNormalization", "CTNormalization"]), "z-score"),
         (plans(patch_size=[64, 64]), "3 dimensions"),
         (plans(use_mask_for_norm=None), "lacks"),

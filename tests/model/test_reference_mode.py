@@ -1,65 +1,22 @@
 """The reference's own preprocessing and way back, on scans whose answers are known, and on fixtures that it made."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import torch
 
-from model.checkpoint import Card, LoadedModel, Preprocessing
+from model.checkpoint import Preprocessing
 from model.longiseg import convert_longiseg
 from model.reference_mode import nonzero_box, preprocess, read_scan, segment
-from model.unet import UNetConfig, build
+from tests.fixtures.reference_scans import bright_voxels, cube, write
 
 EVERYTHING = (slice(None), slice(None), slice(None))
 
 
 def no_progress(_: float) -> None:
     pass
-
-
-def write(folder: Path, array: np.ndarray, *, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> list[Path]:
-    """Two channels, the second twice the first; array axes z y x in RAS, stored as LPS."""
-    image = sitk.GetImageFromArray(array.astype(np.float32))
-    image.SetSpacing(spacing)
-    image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))
-    image.SetOrigin((5, -7, 11))
-    stored = sitk.DICOMOrient(image, "LPS")
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "scan_0000.nii.gz", folder / "scan_0001.nii.gz"]
-    sitk.WriteImage(stored, paths[0])
-    sitk.WriteImage(stored * 2, paths[1])
-    return paths
-
-
-def bright_voxels(patch: tuple[int, int, int] = (8, 8, 8)) -> LoadedModel:
-    """A network that calls a voxel lesion where T1 is over the mean of its tile: no training, a known answer."""
-    config = UNetConfig(
-        variant="single",
-        features=(2, 2),
-        kernels=((1, 1, 1), (1, 1, 1)),
-        strides=((1, 1, 1), (2, 2, 2)),
-        encoder_convs=(1, 1),
-        decoder_convs=(1,),
-    )
-    network = build(config)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.zero_()
-        for block in (network.encoder.stages[0].convs[0], network.decoder.stages[0].convs[0]):
-            block.norm.weight.fill_(1)
-        network.encoder.stages[0].convs[0].conv.weight[0, 0] = 1
-        network.decoder.stages[0].convs[0].conv.weight[0, 2] = 1  # the skip comes after the two upsampled channels
-        network.decoder.heads[0].weight[1, 0] = 1
-    preprocessing = Preprocessing(patch=patch, mask_for_norm=(False, False))
-    return LoadedModel(network=network, config=config, preprocessing=preprocessing, card=Card(name="x"), sha256="")
-
-
-def cube() -> np.ndarray:
-    array = np.ones((8, 8, 8))
-    array[1:3, 4:7, 5:8] = 100
-    return array
 
 
 def test_a_scan_comes_as_superior_anterior_right_whatever_the_file_says(tmp_path: Path) -> None:
@@ -94,6 +51,29 @@ def test_a_mask_of_another_spacing_keeps_its_place(tmp_path: Path) -> None:
     # the spline blurs the edge by a part of a voxel on every side alike: the place stays
     assert back[coarse > 50].all()
     np.testing.assert_allclose(np.argwhere(back).mean(axis=0), [3.0, 4.5, 6.0], atol=0.1)
+
+
+def test_a_model_of_the_files_axes_sees_them(tmp_path: Path) -> None:
+    paths = write(tmp_path, cube())
+
+    scan = read_scan(paths, reoriented=False)
+    mask = segment([bright_voxels()], scan, None, mirroring=False, progress=no_progress)
+
+    stored = sitk.GetArrayFromImage(sitk.ReadImage(str(paths[0])))
+    np.testing.assert_array_equal(scan.data[0], stored)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask) == 1, stored > 50)
+
+
+def test_a_transposed_plan_gives_the_mask_of_the_plain_one(tmp_path: Path) -> None:
+    scan = read_scan(write(tmp_path, np.pad(cube(), ((0, 0), (0, 3), (0, 5))), spacing=(1.0, 4.0, 2.0)))
+    plain, turned = bright_voxels(), bright_voxels()
+    plain = replace(plain, preprocessing=Preprocessing(patch=(16, 44, 14), spacing_mm=(1, 1, 1)))
+    turned = replace(turned, preprocessing=Preprocessing(patch=(44, 14, 16), spacing_mm=(1, 1, 1), transpose=(1, 2, 0)))
+
+    masks = [segment([model], scan, None, mirroring=False, progress=no_progress) for model in (plain, turned)]
+
+    assert preprocess(scan, turned.preprocessing, EVERYTHING).shape[1:] == (44, 13, 16)
+    np.testing.assert_array_equal(*(sitk.GetArrayFromImage(mask) for mask in masks))
 
 
 def test_a_z_score_in_the_mask_leaves_the_outside_at_zero(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from service.contracts.archives import Limits, unpack_zip
@@ -15,6 +14,7 @@ from service.contracts.options import CompareOptions
 from service.contracts.report import LesionStatus, Report
 from service.contracts.settings import Settings
 from worker.case import Stage
+from worker.commands.progress_bar import progress_bar
 
 
 def compare_studies(
@@ -37,7 +37,7 @@ def compare_studies(
         request = CaseRequest(
             baseline=folders[0] if len(folders) == 2 else None, follow_up=folders[-1], out=out, options=options
         )
-        bar = stack.enter_context(_progress_bar())
+        bar = stack.enter_context(progress_bar())
         task = bar.add_task("starting", total=1.0)
 
         def show(stage: Stage, fraction: float) -> None:
@@ -83,8 +83,3 @@ def _as_folder(path: Path, settings: Settings) -> Iterator[Path]:
         limits = Limits(max_bytes=settings.max_unpacked_bytes, max_files=settings.max_files)
         unpack_zip(path, Path(folder), limits)
         yield Path(folder)
-
-
-def _progress_bar() -> Progress:
-    columns = (TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
-    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=False)
