@@ -104,6 +104,22 @@ def predict(
     )
 
 
+@cli.command("score")
+def score_masks(
+    truth: Annotated[Path, typer.Argument(help="folder of true masks, SCAN.nii.gz")],
+    prediction: Annotated[Path, typer.Argument(help="folder of masks of the same names")],
+    patients: Annotated[
+        Path | None, typer.Option("--patients", "-pat", help="JSON: the scans of each patient; change is scored too")
+    ] = None,
+    against: Annotated[Path | None, typer.Option(help="another method's masks: paired comparison")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="folder for scores.csv and scores.json")] = None,
+) -> None:
+    """Scores masks as the paper does: Dice, HD95, lesion F1, over patients; with patients also the change."""
+    from worker.commands.score import ScoreRequest, score_folders  # noqa: PLC0415
+
+    score_folders(ScoreRequest(truth=truth, prediction=prediction, against=against, patients=patients, out=out))
+
+
 @cli.command()
 def up(
     data: Annotated[

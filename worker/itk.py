@@ -30,6 +30,21 @@ def image_of(volume: Volume) -> Any:
     return image
 
 
+def volume_of(image: Any) -> Volume:
+    """The volume of a SimpleITK image; its array axes are the image's z, y, x.
+
+    Raises:
+        ValueError: the image has not 3 dimensions.
+    """
+    array = sitk.GetArrayFromImage(image)
+    if array.ndim != 3:
+        raise ValueError(f"image: expected 3 dimensions, saw {array.ndim}")
+    affine = np.eye(4)
+    affine[:3, :3] = (np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing())[:, ::-1]
+    affine[:3, 3] = image.GetOrigin()
+    return Volume(array=array, affine=affine)
+
+
 def matrix_of(transform: Any) -> Affine:
     """The 4x4 matrix of an affine SimpleITK transform: maps fixed (output) points to moving (input) points."""
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
