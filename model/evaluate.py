@@ -1,4 +1,7 @@
-"""What a set of weights scores on fixed synthetic patches and on held-out real pairs: `python -m model.evaluate`."""
+"""What a set of weights scores: `python -m model.evaluate`.
+
+On fixed synthetic patches, on held-out real pairs, and on real scans beside a simulated rescan of themselves.
+"""
 
 import argparse
 import json
@@ -17,6 +20,7 @@ from scipy import ndimage
 from model.checkpoint import load
 from model.lesions import COUNTED_MM3, find_lesions
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
+from model.rescan import rescan_score
 from model.sliding_window import WindowSettings, predict_pair
 from model.synthesis import make_sample
 from model.training_pool import TrainingPool, load_pool
@@ -85,6 +89,8 @@ class RealScore:
     """Those of which a tenth is lesion at one time point or the other."""
     changed: int
     """Those of which a tenth differs between the two masks."""
+    volume_found: float
+    """Part of the marked volume that differs between the two masks."""
     change_outside: int
     """Components of the difference, counted from 14 mm3, farther than 1 mm from any marked change."""
     lesions: tuple[int, int]
@@ -128,6 +134,7 @@ def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, th
         changes=changes,
         covered=covered,
         changed=changed,
+        volume_found=round(float((difference & pair.change).sum() / max(int(pair.change.sum()), 1)), 4),
         change_outside=len(counted.volumes_mm3) - len(marked),
         lesions=(_counted(first), _counted(second)),
         volume_ml=(round(int(first.sum()) / 1000, 2), round(int(second.sum()) / 1000, 2)),
@@ -197,6 +204,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs/pool"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--patches", type=int, default=48)
+    parser.add_argument("--rescans", type=int, default=2, help="of each real follow-up scan, at the card's threshold")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -205,7 +213,7 @@ def main() -> None:
     model = load(args.weights)
     patch = model.preprocessing.patch
     thresholds = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-    result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "real": []}
+    result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "real": [], "rescan": []}
     if args.patches:
         pool = load_pool(args.data, args.cache)
         scores = synthetic_scores(model.network, pool, patches=args.patches, size=patch, thresholds=thresholds)
@@ -214,6 +222,11 @@ def main() -> None:
         pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name)
         maps = probabilities(model.network, pair, patch)
         result["real"] += [asdict(real_score(pair, *maps, threshold)) for threshold in thresholds]
+        for seed in range(args.rescans):
+            scores_of_itself = rescan_score(
+                model.network, name, pair.follow_up, seed=seed, threshold=model.card.threshold, size=patch
+            )
+            result["rescan"].append(asdict(scores_of_itself))
         log.info("%s done", name)
     args.out.write_text(json.dumps(result, indent=1))
 

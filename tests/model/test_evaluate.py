@@ -48,6 +48,7 @@ def test_a_new_lesion_is_a_found_change_and_the_stable_one_is_none():
     stable, new = cube((2, 2, 2)), cube((10, 10, 10))
     score = real_score(pair_with_change(new), stable.astype(float), (stable | new).astype(float), 0.5)
     assert (score.changes, score.covered, score.changed, score.change_outside) == (1, 1, 1, 0)
+    assert score.volume_found == 1.0
     assert score.lesions == (1, 2)
 
 

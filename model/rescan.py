@@ -1,0 +1,87 @@
+"""A real scan as another scanner would give it: between the two nothing changed, so nothing may be reported.
+
+Only the images differ: contrast curve, bias field, blur, slice thickness and noise are drawn anew (`model/scanner.py`);
+the head does not move.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from numpy.typing import NDArray
+
+from model.changes import Masks, Status, compare
+from model.grid import RAS_AXES, Grid
+from model.scanner import acquire, draw_acquisition
+from model.sliding_window import WindowSettings, predict_pair
+from model.unet import LongitudinalUNet
+
+Scan = Float32[NDArray[np.float32], "2 d h w"]
+
+DARKEST_PERCENTILE = 0.5
+"""Of the brain: what becomes zero before the scanner's contrast curve is applied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RescanScore:
+    """What is reported between a scan and itself under another scanner; every changed lesion is false."""
+
+    name: str
+    seed: int
+    threshold: float
+    lesions: int
+    """Counted (14 mm3 and more) at either time."""
+    false: dict[str, int]
+    """Counted lesions by status: new, enlarging, shrinking, resolved."""
+
+
+def rescanned(scan: Scan, seed: int) -> Scan:
+    """The scan, z-scored in the brain as before, as another scanner would give it; zero stays zero.
+
+    Raises:
+        ValueError: a channel is zero everywhere.
+    """
+    rng = np.random.default_rng(seed)
+    brain = scan.any(axis=0)
+    if not all(channel[brain].any() for channel in scan):
+        raise ValueError("scan: a channel is zero everywhere")
+    channels = []
+    for channel in scan:
+        dark, middle = np.percentile(channel[brain], DARKEST_PERCENTILE), np.median(channel[brain])
+        clean = np.where(brain, (channel - dark) / (middle - dark), 0.0).astype(np.float32)
+        image = acquire(clean, draw_acquisition(rng))
+        channels.append(np.where(brain, (image - image[brain].mean()) / image[brain].std(), 0.0))
+    return np.stack(channels).astype(np.float32)
+
+
+def rescan_score(
+    network: LongitudinalUNet, name: str, scan: Scan, *, seed: int, threshold: float, size: tuple[int, int, int]
+) -> RescanScore:
+    """The change table between a scan on a 1 mm network grid and its rescan."""
+    settings = WindowSettings(patch=size, bf16=True, skip_empty=True)
+    scans = (torch.from_numpy(scan), torch.from_numpy(rescanned(scan, seed)))
+    maps = predict_pair(network, *scans, settings=settings, progress=lambda _: None)
+    first, second = (one.softmax(0)[1].numpy() for one in maps)
+    affine = np.eye(4)
+    affine[:3, :3] = RAS_AXES
+    d, h, w = first.shape
+    analysis = compare(
+        Masks(
+            baseline=first >= threshold,
+            follow_up=second >= threshold,
+            baseline_probability=first,
+            follow_up_probability=second,
+            seen_in_both=np.ones(first.shape, bool),
+            grid=Grid(shape=(d, h, w), affine=affine),
+        )
+    )
+    counted = [change.status for change in analysis.changes if change.counted]
+    changed = (Status.NEW, Status.ENLARGING, Status.SHRINKING, Status.RESOLVED)
+    return RescanScore(
+        name=name,
+        seed=seed,
+        threshold=threshold,
+        lesions=len(counted),
+        false={status.value: counted.count(status) for status in changed},
+    )

@@ -1,0 +1,78 @@
+"""A simulated rescan changes the image, not the head."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model.rescan import rescan_score, rescanned
+from model.unet import LongitudinalUNet
+from model.zoo import plan
+
+SHAPE = (32, 32, 32)
+
+
+def scan() -> np.ndarray:
+    """A smooth head with a bright cube, z-scored in the brain."""
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij"))
+    brain = (grid**2).sum(axis=0) < 0.9
+    flair = 1.0 + 0.3 * np.sin(3 * grid[0]) + 0.05 * np.random.default_rng(0).standard_normal(SHAPE)
+    flair[12:17, 12:17, 12:17] += 3.0
+    t1 = 1.0 + 0.3 * np.cos(2 * grid[1])
+    return np.stack([np.where(brain, (c - c[brain].mean()) / c[brain].std(), 0) for c in (t1, flair)]).astype(
+        np.float32
+    )
+
+
+class BrightFlair(LongitudinalUNet):
+    """A reader who calls a voxel lesion where FLAIR is over a level, whatever the other scan shows."""
+
+    def __init__(self, level: float) -> None:
+        nn.Module.__init__(self)
+        self.level = level
+        self.config = plan("compact", "single")
+
+    def encode(self, scan: Tensor) -> list[Tensor]:
+        return [scan]
+
+    def decode(self, current: list[Tensor], prior: list[Tensor]) -> list[Tensor]:
+        flair = current[0][:, 1:]
+        return [torch.cat((torch.zeros_like(flair), 10 * (flair - self.level)), dim=1)]
+
+
+def test_a_rescan_is_z_scored_in_the_same_brain_and_looks_like_the_scan() -> None:
+    first = scan()
+
+    second = rescanned(first, seed=3)
+
+    brain = first.any(axis=0)
+    assert not second[:, ~brain].any()
+    np.testing.assert_allclose(second[:, brain].mean(axis=1), 0, atol=1e-4)
+    np.testing.assert_allclose(second[:, brain].std(axis=1), 1, atol=1e-4)
+    assert np.corrcoef(first[1][brain], second[1][brain])[0, 1] > 0.6
+    assert np.abs(first - second).mean() > 0.05
+
+
+def test_seeds_are_scanners() -> None:
+    np.testing.assert_array_equal(rescanned(scan(), seed=1), rescanned(scan(), seed=1))
+    assert np.abs(rescanned(scan(), seed=1) - rescanned(scan(), seed=2)).mean() > 0.05
+
+
+def test_a_reader_that_sees_the_same_lesion_twice_reports_no_change() -> None:
+    score = rescan_score(BrightFlair(4.0), "made", scan(), seed=3, threshold=0.5, size=SHAPE)
+
+    assert score.lesions == 1
+    assert score.false == {"new": 0, "enlarging": 0, "shrinking": 0, "resolved": 0}
+
+
+def test_a_lesion_seen_under_one_scanner_alone_is_a_false_change() -> None:
+    """The blur and the slices of the other scanner take its peak below the level."""
+    score = rescan_score(BrightFlair(8.0), "made", scan(), seed=3, threshold=0.5, size=SHAPE)
+
+    assert score.lesions == 1
+    assert score.false == {"new": 0, "enlarging": 0, "shrinking": 0, "resolved": 1}
+
+
+def test_an_empty_channel_is_refused() -> None:
+    with pytest.raises(ValueError, match="zero everywhere"):
+        rescanned(np.zeros((2, *SHAPE), np.float32), seed=0)
