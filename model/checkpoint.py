@@ -46,6 +46,9 @@ class Card(BaseModel):
     record: str = ""
     """A line on the training."""
     threshold: float = 0.5
+    """Lesion probability of a voxel."""
+    lesion_threshold: float = 0.0
+    """Lesion probability of a lesion's surest voxel (`model/calling.py`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

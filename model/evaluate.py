@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.calling import Thresholds, call_lesions
 from model.checkpoint import load
 from model.lesions import COUNTED_MM3, find_lesions
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
@@ -29,7 +30,7 @@ from model.unet import LongitudinalUNet
 log = logging.getLogger("model.evaluate")
 
 Mask = Bool[NDArray[Any], "d h w"]
-Probability = Float[NDArray[Any], "d h w"]
+Probability = Float32[NDArray[Any], "d h w"]
 
 VALIDATION_SEED = 9_000_000
 """First seed of the validation patches; training seeds lie far below."""
@@ -38,6 +39,9 @@ VOXEL_MM3 = 1.0
 """Samples and prepared pairs have 1 mm voxels."""
 SMALL_MM3 = 50.0
 """Lesions below this are scored apart, too."""
+VOXEL = (0.4, 0.5, 0.6)
+LESION = (0.0, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+"""Settings that are compared, every voxel threshold with every lesion threshold."""
 HIT = 0.1
 """A lesion is found where the other side covers a tenth of it."""
 
@@ -64,9 +68,9 @@ class LesionCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticScore:
-    """Totals over the validation patches at one threshold."""
+    """Totals over the validation patches at one setting; each lesion is judged by the current scan alone."""
 
-    threshold: float
+    thresholds: Thresholds
     dice: float
     """Of all voxels of all patches together."""
     lesions: LesionCount
@@ -82,7 +86,7 @@ class RealScore:
 
     name: str
     borrowed_t1: bool
-    threshold: float
+    thresholds: Thresholds
     changes: int
     """Marked components from 3 mm3."""
     covered: int
@@ -111,16 +115,17 @@ def synthetic_scores(
     *,
     patches: int,
     size: tuple[int, int, int],
-    thresholds: Sequence[float],
+    settings: Sequence[Thresholds],
 ) -> list[SyntheticScore]:
-    """Scores on `patches` fixed samples, one row for each threshold."""
+    """Scores on `patches` fixed samples, one row for each setting."""
     cases = [_predicted(network, pool, VALIDATION_SEED + n, size) for n in range(patches)]
-    return [_score(cases, threshold) for threshold in thresholds]
+    return [_score(cases, thresholds) for thresholds in settings]
 
 
-def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, threshold: float) -> RealScore:
+def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, thresholds: Thresholds) -> RealScore:
     """Sensitivity to the marked change, and what else differs."""
-    first, second = (find_lesions(p >= threshold, VOXEL_MM3).mask for p in (baseline, follow_up))
+    masks = call_lesions(baseline, follow_up, thresholds)
+    first, second = (find_lesions(mask, VOXEL_MM3).mask for mask in masks if mask is not None)
     difference = first ^ second
     changes, covered = _hits(pair.change, first | second)
     _, changed = _hits(pair.change, difference)
@@ -130,7 +135,7 @@ def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, th
     return RealScore(
         name=pair.name,
         borrowed_t1=pair.borrowed_t1,
-        threshold=threshold,
+        thresholds=thresholds,
         changes=changes,
         covered=covered,
         changed=changed,
@@ -163,11 +168,11 @@ def _predicted(
     return sample.target, logits.float().softmax(1)[0, 1].numpy()
 
 
-def _score(cases: Iterable[tuple[Mask, Probability]], threshold: float) -> SyntheticScore:
+def _score(cases: Iterable[tuple[Mask, Probability]], thresholds: Thresholds) -> SyntheticScore:
     overlap = size = 0
     counts = np.zeros(6, int)
     for truth, probability in cases:
-        mask = probability >= threshold
+        _, mask = call_lesions(None, probability, thresholds)
         overlap += int((truth & mask).sum())
         size += int(truth.sum()) + int(mask.sum())
         whole = match(truth, mask)
@@ -175,7 +180,7 @@ def _score(cases: Iterable[tuple[Mask, Probability]], threshold: float) -> Synth
         counts += [whole.true, whole.found, whole.predicted, whole.right, small.true, small.found]
     lesions = LesionCount(**dict(zip(("true", "found", "predicted", "right"), map(int, counts[:4]), strict=True)))
     return SyntheticScore(
-        threshold=threshold,
+        thresholds=thresholds,
         dice=round(2 * overlap / max(size, 1), 4),
         lesions=lesions,
         f1=round(lesions.f1, 4),
@@ -204,7 +209,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs/pool"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--patches", type=int, default=48)
-    parser.add_argument("--rescans", type=int, default=2, help="of each real follow-up scan, at the card's threshold")
+    parser.add_argument("--rescans", type=int, default=2, help="of each real follow-up scan, at the card's thresholds")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -212,20 +217,19 @@ def main() -> None:
     torch.set_flush_denormal(True)
     model = load(args.weights)
     patch = model.preprocessing.patch
-    thresholds = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+    card = Thresholds(voxel=model.card.threshold, lesion=model.card.lesion_threshold)
+    settings = [card, *(Thresholds(voxel=voxel, lesion=lesion) for voxel in VOXEL for lesion in LESION)]
     result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "real": [], "rescan": []}
     if args.patches:
         pool = load_pool(args.data, args.cache)
-        scores = synthetic_scores(model.network, pool, patches=args.patches, size=patch, thresholds=thresholds)
+        scores = synthetic_scores(model.network, pool, patches=args.patches, size=patch, settings=settings)
         result["synthetic"] = [asdict(score) for score in scores]
     for name in COMPLETE_OR_NEARLY:
         pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name)
         maps = probabilities(model.network, pair, patch)
-        result["real"] += [asdict(real_score(pair, *maps, threshold)) for threshold in thresholds]
+        result["real"] += [asdict(real_score(pair, *maps, thresholds)) for thresholds in settings]
         for seed in range(args.rescans):
-            scores_of_itself = rescan_score(
-                model.network, name, pair.follow_up, seed=seed, threshold=model.card.threshold, size=patch
-            )
+            scores_of_itself = rescan_score(model.network, name, pair.follow_up, seed=seed, thresholds=card, size=patch)
             result["rescan"].append(asdict(scores_of_itself))
         log.info("%s done", name)
     args.out.write_text(json.dumps(result, indent=1))

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import torch
 
+from model.calling import Thresholds
 from model.checkpoint import Card, Preprocessing, save
 from model.unet import build
 from model.zoo import plan
 
 
-def export(run: Path, out: Path, *, name: str, threshold: float) -> int:
+def export(run: Path, out: Path, *, name: str, thresholds: Thresholds) -> int:
     """Writes the moving average of the weights in `run/state.pt`; the number of iterations behind it.
 
     Raises:
@@ -26,7 +27,8 @@ def export(run: Path, out: Path, *, name: str, threshold: float) -> int:
     network.load_state_dict({k.removeprefix(prefix): v for k, v in state["average"].items() if k.startswith(prefix)})
     a, b, c = (int(n) for n in settings["patch"].strip("()").split(","))
     record = f"synthetic pairs, {iteration} of {settings['iterations']} iterations, seed {settings['seed']}"
-    save(out, network, Preprocessing(patch=(a, b, c)), Card(name=name, record=record, threshold=threshold))
+    card = Card(name=name, record=record, threshold=thresholds.voxel, lesion_threshold=thresholds.lesion)
+    save(out, network, Preprocessing(patch=(a, b, c)), card)
     return iteration
 
 
@@ -37,8 +39,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--name", default="compact")
     parser.add_argument("--threshold", type=float, default=0.5)
+    parser.add_argument("--lesion-threshold", type=float, default=0.0)
     args = parser.parse_args()
-    export(args.run, args.out, name=args.name, threshold=args.threshold)
+    thresholds = Thresholds(voxel=args.threshold, lesion=args.lesion_threshold)
+    export(args.run, args.out, name=args.name, thresholds=thresholds)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
+from model.calling import Thresholds, call_lesions
 from model.changes import Masks, Status, compare
 from model.grid import RAS_AXES, Grid
 from model.scanner import acquire, draw_acquisition
@@ -29,7 +30,7 @@ class RescanScore:
 
     name: str
     seed: int
-    threshold: float
+    thresholds: Thresholds
     lesions: int
     """Counted (14 mm3 and more) at either time."""
     false: dict[str, int]
@@ -56,20 +57,21 @@ def rescanned(scan: Scan, seed: int) -> Scan:
 
 
 def rescan_score(
-    network: LongitudinalUNet, name: str, scan: Scan, *, seed: int, threshold: float, size: tuple[int, int, int]
+    network: LongitudinalUNet, name: str, scan: Scan, *, seed: int, thresholds: Thresholds, size: tuple[int, int, int]
 ) -> RescanScore:
     """The change table between a scan on a 1 mm network grid and its rescan."""
     settings = WindowSettings(patch=size, bf16=True, skip_empty=True)
     scans = (torch.from_numpy(scan), torch.from_numpy(rescanned(scan, seed)))
     maps = predict_pair(network, *scans, settings=settings, progress=lambda _: None)
     first, second = (one.softmax(0)[1].numpy() for one in maps)
+    masks = call_lesions(first, second, thresholds)
     affine = np.eye(4)
     affine[:3, :3] = RAS_AXES
     d, h, w = first.shape
     analysis = compare(
         Masks(
-            baseline=first >= threshold,
-            follow_up=second >= threshold,
+            baseline=masks[0],
+            follow_up=masks[1],
             baseline_probability=first,
             follow_up_probability=second,
             seen_in_both=np.ones(first.shape, bool),
@@ -81,7 +83,7 @@ def rescan_score(
     return RescanScore(
         name=name,
         seed=seed,
-        threshold=threshold,
+        thresholds=thresholds,
         lesions=len(counted),
         false={status.value: counted.count(status) for status in changed},
     )

@@ -116,11 +116,10 @@ class NetworkInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prediction:
-    """Lesion probability of both time points on the common grid, and the masks they give."""
+    """Lesion probability of both time points on the common grid."""
 
     baseline: Float32[NDArray[Any], "d h w"] | None
     follow_up: Float32[NDArray[Any], "d h w"]
-    threshold: float
 
 
 IDENTITY_4X4: Affine = np.eye(4)

@@ -38,7 +38,10 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
     probabilities: Annotated[bool, typer.Option(help="also write lesion probabilities")] = False,
     mirroring: Annotated[bool, typer.Option(help="average over mirrored inputs: 8 times the work")] = False,
-    threshold: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="lesion probability")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="lesion probability of a voxel")] = None,
+    lesion_threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="lesion probability of a lesion's surest voxel")
+    ] = None,
     registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
     prior_for_first: Annotated[str, typer.Option(help="prior of the baseline: follow-up or self")] = "follow-up",
     crop: Annotated[str, typer.Option(help="union or none")] = "union",
@@ -55,6 +58,7 @@ def compare(
             "probabilities": probabilities,
             "mirroring": mirroring,
             "threshold": threshold,
+            "lesion_threshold": lesion_threshold,
             "registration_backend": registration_backend,
             "prior_for_first": prior_for_first,
             "crop": crop,

@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.calling import Thresholds
 from model.checkpoint import LoadedModel
 from model.sliding_window import WindowSettings, predict_one, predict_pair
 from service.contracts.options import CompareOptions
@@ -26,14 +27,17 @@ class Ensemble:
     device: torch.device
     window: WindowSettings
 
-    @property
-    def threshold(self) -> float:
-        """The lesion probability from which a voxel is lesion, as the weights' card states it."""
-        return self.members[0].card.threshold
+    def thresholds(self, options: CompareOptions) -> Thresholds:
+        """As the options ask, else as the weights' card states them."""
+        card = self.members[0].card
+        return Thresholds(
+            voxel=card.threshold if options.threshold is None else options.threshold,
+            lesion=card.lesion_threshold if options.lesion_threshold is None else options.lesion_threshold,
+        )
 
 
 def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptions, progress: Report) -> Prediction:
-    """Probabilities on the common grid, and the threshold that makes them masks.
+    """Probabilities on the common grid.
 
     Without a baseline the scan is its own prior, and one encoder pass serves both.
     """
@@ -48,7 +52,6 @@ def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptio
     return Prediction(
         baseline=maps[0] if prepared.baseline is not None else None,
         follow_up=maps[-1],
-        threshold=ensemble.threshold if options.threshold is None else options.threshold,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from model.calling import call_lesions
 from model.changes import ChangeAnalysis, Masks, compare
 from model.volume import Volume
 from service.contracts.errors import RegistrationFailed
@@ -138,7 +139,7 @@ def _longitudinal(
         return _apart(baseline, follow_up, pair, assessment, work)
     prediction = _predict(prepared, work)
     with work.clock.stage(Stage.COMPARE):
-        analysis = _compare(prepared, prediction)
+        analysis = _compare(prepared, prediction, work)
     return Outcome(
         baseline=_segmented(baseline, prepared, prediction, analysis, first=True),
         follow_up=_segmented(follow_up, prepared, prediction, analysis, first=False),
@@ -170,7 +171,7 @@ def _alone(time_point: TimePoint, work: Work) -> tuple[Segmented, ChangeAnalysis
         prepared = prepare_single(time_point, crop=work.request.options.crop)
     prediction = _predict(prepared, work)
     with work.clock.stage(Stage.COMPARE):
-        analysis = _compare(prepared, prediction)
+        analysis = _compare(prepared, prediction, work)
     return _segmented(time_point, prepared, prediction, analysis, first=False), analysis, prepared
 
 
@@ -179,13 +180,14 @@ def _predict(prepared: NetworkInput, work: Work) -> Prediction:
         return predict(prepared, ensemble=work.tools.ensemble, options=work.request.options, progress=done)
 
 
-def _compare(prepared: NetworkInput, prediction: Prediction) -> ChangeAnalysis:
-    baseline = prediction.baseline
+def _compare(prepared: NetworkInput, prediction: Prediction, work: Work) -> ChangeAnalysis:
+    thresholds = work.tools.ensemble.thresholds(work.request.options)
+    baseline, follow_up = call_lesions(prediction.baseline, prediction.follow_up, thresholds)
     return compare(
         Masks(
-            baseline=None if baseline is None else baseline >= prediction.threshold,
-            follow_up=prediction.follow_up >= prediction.threshold,
-            baseline_probability=baseline,
+            baseline=baseline,
+            follow_up=follow_up,
+            baseline_probability=prediction.baseline,
             follow_up_probability=prediction.follow_up,
             seen_in_both=prepared.seen_in_both,
             grid=prepared.grid,
@@ -205,7 +207,6 @@ def _segmented(
         time_point=time_point,
         probability=probability,
         lesions=lesions,
-        threshold=prediction.threshold,
         grid=prepared.grid,
         flair_from_grid=flair_from_grid,
     )
@@ -222,7 +223,7 @@ def _write(outcome: Outcome, work: Work) -> Report:
         assessment=outcome.assessment,
         pair=outcome.pair,
         mask_volumes_ml=volumes,
-        model=_model_info(work, outcome.follow_up.threshold),
+        model=_model_info(work),
         timings_s=work.clock.seconds,
         job_id=work.request.job_id,
     )
@@ -261,14 +262,16 @@ def _figures(outcome: Outcome) -> FigureInputs | None:
     )
 
 
-def _model_info(work: Work, threshold: float) -> ModelInfo:
+def _model_info(work: Work) -> ModelInfo:
     members = work.tools.ensemble.members
     options = work.request.options
+    thresholds = work.tools.ensemble.thresholds(options)
     return ModelInfo(
         name=members[0].card.name,
         method=members[0].config.variant,
         sha256=tuple(member.sha256 for member in members),
-        threshold=threshold,
+        threshold=thresholds.voxel,
+        lesion_threshold=thresholds.lesion,
         mirroring=options.mirroring,
         prior_policy=options.prior_for_first,
         record=members[0].card.record,

@@ -22,7 +22,6 @@ class Segmented:
     time_point: TimePoint
     probability: Float32[NDArray[Any], "d h w"]
     lesions: LesionMap
-    threshold: float
     grid: Grid
     flair_from_grid: Affine
 

@@ -13,6 +13,12 @@ class CompareOptions(BaseModel):
     probabilities: bool = Field(default=False, description="also write the lesion probability of each time point")
     mirroring: bool = Field(default=False, description="average over all mirrored inputs: eight times the work")
     threshold: float | None = Field(default=None, gt=0, lt=1, description="lesion probability; null: the model's own")
+    lesion_threshold: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="probability that a lesion's surest voxel must reach; null: the model's own, 0: no such limit",
+    )
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
     prior_for_first: Literal["follow-up", "self"] = Field(
         default="follow-up",

@@ -136,7 +136,10 @@ class ModelInfo(_Frozen):
     name: str
     method: str
     sha256: tuple[str, ...]
-    threshold: float
+    threshold: float = Field(description="from this probability a voxel is lesion")
+    lesion_threshold: float = Field(
+        description="what a lesion's surest voxel must reach, at one time point or the other"
+    )
     mirroring: bool
     prior_policy: str
     record: str = Field(description="a line on the training")

@@ -3,8 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.calling import Thresholds
 from model.evaluate import LesionCount, match, real_score
 from model.real_pairs import RealPair, read_real_pair
+
+HALF = Thresholds(voxel=0.5)
 
 
 def cube(*corners: tuple[int, int, int], side: int = 3) -> np.ndarray:
@@ -46,7 +49,7 @@ def test_lesion_f1_of_empty_sides(counted: LesionCount, expected: float):
 
 def test_a_new_lesion_is_a_found_change_and_the_stable_one_is_none():
     stable, new = cube((2, 2, 2)), cube((10, 10, 10))
-    score = real_score(pair_with_change(new), stable.astype(float), (stable | new).astype(float), 0.5)
+    score = real_score(pair_with_change(new), stable.astype(np.float32), (stable | new).astype(np.float32), HALF)
     assert (score.changes, score.covered, score.changed, score.change_outside) == (1, 1, 1, 0)
     assert score.volume_found == 1.0
     assert score.lesions == (1, 2)
@@ -54,13 +57,13 @@ def test_a_new_lesion_is_a_found_change_and_the_stable_one_is_none():
 
 def test_a_change_seen_at_both_times_alike_is_covered_but_not_changed():
     change = cube((10, 10, 10))
-    score = real_score(pair_with_change(change), change.astype(float), change.astype(float), 0.5)
+    score = real_score(pair_with_change(change), change.astype(np.float32), change.astype(np.float32), HALF)
     assert (score.covered, score.changed) == (1, 0)
 
 
 def test_a_difference_away_from_the_marked_change_counts_as_outside():
     marked, elsewhere = cube((10, 10, 10)), cube((2, 2, 2))
-    score = real_score(pair_with_change(marked), elsewhere.astype(float), marked.astype(float), 0.5)
+    score = real_score(pair_with_change(marked), elsewhere.astype(np.float32), marked.astype(np.float32), HALF)
     assert score.change_outside == 1
 
 

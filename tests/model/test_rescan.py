@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from model.calling import Thresholds
 from model.rescan import rescan_score, rescanned
 from model.unet import LongitudinalUNet
 from model.zoo import plan
@@ -59,7 +60,7 @@ def test_seeds_are_scanners() -> None:
 
 
 def test_a_reader_that_sees_the_same_lesion_twice_reports_no_change() -> None:
-    score = rescan_score(BrightFlair(4.0), "made", scan(), seed=3, threshold=0.5, size=SHAPE)
+    score = rescan_score(BrightFlair(4.0), "made", scan(), seed=3, thresholds=Thresholds(voxel=0.5), size=SHAPE)
 
     assert score.lesions == 1
     assert score.false == {"new": 0, "enlarging": 0, "shrinking": 0, "resolved": 0}
@@ -67,7 +68,7 @@ def test_a_reader_that_sees_the_same_lesion_twice_reports_no_change() -> None:
 
 def test_a_lesion_seen_under_one_scanner_alone_is_a_false_change() -> None:
     """The blur and the slices of the other scanner take its peak below the level."""
-    score = rescan_score(BrightFlair(8.0), "made", scan(), seed=3, threshold=0.5, size=SHAPE)
+    score = rescan_score(BrightFlair(8.0), "made", scan(), seed=3, thresholds=Thresholds(voxel=0.5), size=SHAPE)
 
     assert score.lesions == 1
     assert score.false == {"new": 0, "enlarging": 0, "shrinking": 0, "resolved": 1}

@@ -5,6 +5,7 @@ import torch
 from safetensors import safe_open
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from model.calling import Thresholds
 from model.checkpoint import load
 from model.export_weights import export
 from model.losses import DeepSupervision
@@ -82,14 +83,15 @@ def test_the_exported_file_holds_the_average_not_the_last_weights(settings: Trai
         step(state, loss, sample)
     save_state(state, settings)
     out = tmp_path / "weights.safetensors"
-    export(tmp_path, out, name="made", threshold=0.4)
+    export(tmp_path, out, name="made", thresholds=Thresholds(voxel=0.4, lesion=0.9))
     with safe_open(out, framework="pt") as file:
         for name, value in state.average.module.state_dict().items():
             assert torch.equal(file.get_tensor(name), value)
     model = load(out)
-    assert (model.card.threshold, model.preprocessing.patch) == (0.4, SHAPE)
+    assert (model.card.threshold, model.card.lesion_threshold) == (0.4, 0.9)
+    assert model.preprocessing.patch == SHAPE
 
 
 def test_a_run_without_checkpoint_cannot_be_exported(tmp_path: Path):
     with pytest.raises(ValueError, match="run"):
-        export(tmp_path, tmp_path / "w.safetensors", name="made", threshold=0.5)
+        export(tmp_path, tmp_path / "w.safetensors", name="made", thresholds=Thresholds(voxel=0.5))

@@ -44,7 +44,6 @@ def read_without_mistake(pair: PhantomPair, tmp_path_factory: pytest.TempPathFac
         return Prediction(
             baseline=carried(pair.baseline.lesion_ids, prepared.baseline_from_grid),
             follow_up=carried(pair.follow_up.lesion_ids, prepared.follow_up_from_grid),
-            threshold=0.5,
         )
 
     request = CaseRequest(

@@ -1,0 +1,51 @@
+"""From lesion probability to lesions: how sure a voxel must be, and how sure a lesion."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cc3d
+import numpy as np
+from jaxtyping import Bool, Float32
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Mask = Bool[NDArray[Any], "d h w"]
+Probability = Float32[NDArray[Any], "d h w"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Lesion probabilities, 0 to 1."""
+
+    voxel: float
+    """From here a voxel is lesion."""
+    lesion: float = 0.0
+    """What the surest voxel of a lesion must reach, at one time point or the other; 0: every lesion does."""
+
+
+def call_lesions(
+    baseline: Probability | None, follow_up: Probability, thresholds: Thresholds
+) -> tuple[Mask | None, Mask]:
+    """The lesion masks of a pair, or of one scan.
+
+    A lesion is judged by what both time points show of it (26-connected over both): one that is sure at one time and
+    faint at the other is kept at both, so that being less sure is not taken for shrinking or being gone. Swapping the
+    time points swaps the masks.
+    """
+    first = None if baseline is None else baseline >= thresholds.voxel
+    second = follow_up >= thresholds.voxel
+    if thresholds.lesion <= thresholds.voxel:
+        return first, second
+    either = second if first is None else first | second
+    surest = follow_up if baseline is None else np.maximum(baseline, follow_up)
+    sure = _sure_components(either, surest, thresholds.lesion)
+    return None if first is None else first & sure, second & sure
+
+
+def _sure_components(mask: Mask, probability: Probability, least: float) -> Mask:
+    """The 26-connected components with a voxel of at least this probability."""
+    labels = np.asarray(cc3d.connected_components(np.ascontiguousarray(mask), connectivity=26))
+    highest = np.asarray(ndimage.maximum(probability, labels, np.arange(int(labels.max()) + 1)))
+    keep = highest >= least
+    keep[0] = False
+    return np.asarray(keep[labels])

@@ -1,0 +1,66 @@
+"""Masks from probabilities that are drawn by hand."""
+
+import numpy as np
+
+from model.calling import Thresholds, call_lesions
+
+SHAPE = (4, 4, 12)
+
+
+def row(*values: float) -> np.ndarray:
+    """Probabilities along one line of an else empty image."""
+    image = np.zeros(SHAPE, np.float32)
+    image[1, 1, : len(values)] = values
+    return image
+
+
+def line(mask: np.ndarray) -> list[int]:
+    return mask[1, 1].astype(int).tolist()
+
+
+BOTH = Thresholds(voxel=0.5, lesion=0.9)
+
+
+def test_without_a_lesion_threshold_every_voxel_stands_for_itself() -> None:
+    _, mask = call_lesions(None, row(0.5, 0.49, 0, 0.95), Thresholds(voxel=0.5))
+
+    assert line(mask) == [1, 0, 0, 1] + [0] * 8
+
+
+def test_a_lesion_that_is_nowhere_sure_is_left_out_whole() -> None:
+    _, mask = call_lesions(None, row(0.6, 0.95, 0.6, 0, 0.8, 0.89), BOTH)
+
+    assert line(mask) == [1, 1, 1] + [0] * 9
+
+
+def test_what_is_sure_at_one_time_stays_at_the_other() -> None:
+    first, second = call_lesions(row(0.6, 0.6, 0, 0.6), row(0.95, 0.6, 0, 0.6), BOTH)
+
+    assert first is not None
+    assert line(first) == line(second) == [1, 1] + [0] * 10
+
+
+def test_lesions_that_only_touch_over_time_are_one() -> None:
+    first, second = call_lesions(row(0.95, 0.6, 0, 0), row(0, 0, 0.6, 0.6), BOTH)
+
+    assert first is not None
+    assert line(first) == [1, 1] + [0] * 10
+    assert line(second) == [0, 0, 1, 1] + [0] * 8
+
+
+def test_swapping_the_times_swaps_the_masks() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.random(SHAPE).astype(np.float32) ** 3 for _ in range(2))
+
+    there, back = call_lesions(a, b, BOTH), call_lesions(b, a, BOTH)
+
+    np.testing.assert_array_equal(there[0], back[1])
+    np.testing.assert_array_equal(there[1], back[0])
+
+
+def test_nothing_gives_nothing() -> None:
+    first, second = call_lesions(row(), row(), BOTH)
+
+    assert first is not None
+    assert not first.any()
+    assert not second.any()
