@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from model.calling import Thresholds
 from model.checkpoint import Card, Preprocessing, load, save
 from service.contracts.errors import BackendUnavailable, InvalidCheckpoint
+from service.contracts.options import CompareOptions
 from worker.pipeline_tools import load_tools, shipped_weights
 
 
@@ -15,6 +17,7 @@ from worker.pipeline_tools import load_tools, shipped_weights
         ({"spacing_mm": (0.7, 0.7, 3.0)}, "0.7 x 0.7 x 3 mm"),
         ({"skull_stripped": False}, "whole heads"),
         ({"mask_for_norm": (True, False)}, "over the whole image"),
+        ({"transpose": (1, 0, 2)}, "transposed"),
     ],
 )
 def test_weights_for_other_images_than_the_pipeline_makes_are_refused(
@@ -26,6 +29,22 @@ def test_weights_for_other_images_than_the_pipeline_makes_are_refused(
 
     with pytest.raises(InvalidCheckpoint, match=seen):
         load_tools(weights=tmp_path / "other.safetensors", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "voxel", "lesion"),
+    [({}, 0.4, 0.9), ({"threshold": 0.3}, 0.3, 0.9), ({"lesion_threshold": 0.0}, 0.4, 0.0)],
+)
+def test_the_cards_thresholds_stand_where_the_options_say_nothing(
+    tmp_path: Path, options: dict[str, float], voxel: float, lesion: float
+) -> None:
+    shipped = load(shipped_weights())
+    card = Card(name="made", threshold=0.4, lesion_threshold=0.9)
+    save(tmp_path / "made.safetensors", shipped.network, shipped.preprocessing, card)
+
+    ensemble = load_tools(weights=tmp_path / "made.safetensors", device="cpu").ensemble
+
+    assert ensemble.thresholds(CompareOptions(**options)) == Thresholds(voxel=voxel, lesion=lesion)
 
 
 def test_what_is_no_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
