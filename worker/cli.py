@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from service.contracts.api_keys import ApiKeys, Scope
 from service.contracts.database import migrate, open_database
-from service.contracts.errors import BadInput, InvalidCheckpoint, MsDeltaError
+from service.contracts.errors import BadInput, InvalidCheckpoint, InvalidOption, MsDeltaError
 from service.contracts.options import CompareOptions
 from service.contracts.settings import Settings
 
@@ -53,17 +54,19 @@ def compare(
 
     if len(studies) > 2:
         raise typer.BadParameter("expected one or two studies")
-    options = CompareOptions.model_validate(
-        {
-            "probabilities": probabilities,
-            "mirroring": mirroring,
-            "threshold": threshold,
-            "lesion_threshold": lesion_threshold,
-            "registration_backend": registration_backend,
-            "prior_for_first": prior_for_first,
-            "crop": crop,
-        }
-    )
+    values = {
+        "probabilities": probabilities,
+        "mirroring": mirroring,
+        "threshold": threshold,
+        "lesion_threshold": lesion_threshold,
+        "registration_backend": registration_backend,
+        "prior_for_first": prior_for_first,
+        "crop": crop,
+    }
+    try:
+        options = CompareOptions.model_validate(values)
+    except ValidationError as error:
+        raise InvalidOption("; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors())) from error
     settings = Settings().model_copy(update={"weights": weights, "device": device})
     compare_studies(studies, out, options, settings=settings, as_json=as_json)
 

@@ -145,6 +145,19 @@ def test_a_single_study_gives_its_mask_and_no_change(phantom: tuple[Path, Phanto
     assert all(row.status is None for row in report.lesions)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--threshold", "1"), ("--lesion-threshold", "1"), ("--crop", "half"), ("--prior-for-first", "x")],
+)
+def test_an_option_out_of_its_range_is_a_named_error(tmp_path: Path, option: str, value: str) -> None:
+    command = [sys.executable, "-m", "worker.cli", "compare", str(tmp_path), "-o", str(tmp_path / "out"), option, value]
+
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    name = option.removeprefix("--").replace("-", "_")
+    assert (done.returncode, done.stderr.startswith(f"error: invalid_option: {name}: ")) == (2, True)
+
+
 def test_bad_input_is_a_named_error_and_leaves_no_report(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
