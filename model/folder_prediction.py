@@ -80,8 +80,15 @@ def scans_in(folder: Path, ending: str) -> list[str]:
     return sorted({path.name[: -len(ending) - CHANNEL_DIGITS - 1] for path in folder.glob(pattern)})
 
 
-def cases(folder: Path, patients: Patients | None, options: FolderOptions) -> list[Case]:
-    """The scans that are listed and lie in the folder; without a list every scan by itself."""
+def cases(folder: Path, patients: Patients | None, options: FolderOptions, *, with_prior: bool = True) -> list[Case]:
+    """The scans that are listed and lie in the folder; without a list every scan by itself.
+
+    Args:
+        folder: the scans.
+        patients: from `read_patients`.
+        options: the prior of a first scan, and the ending of the files.
+        with_prior: the method looks at a prior; otherwise none is read, encoded or cropped to.
+    """
     here = scans_in(folder, options.ending)
     if patients is None:
         return [Case(name=name, prior=None) for name in here]
@@ -89,7 +96,8 @@ def cases(folder: Path, patients: Patients | None, options: FolderOptions) -> li
     for listed in patients.values():
         scans = [name for name in listed if name in here]
         first = scans[1] if options.prior_for_first == "follow-up" and len(scans) > 1 else None
-        found += [Case(name=name, prior=prior) for name, prior in zip(scans, [first, *scans[:-1]], strict=False)]
+        priors = [first, *scans[:-1]] if with_prior else [None] * len(scans)
+        found += [Case(name=name, prior=prior) for name, prior in zip(scans, priors, strict=False)]
     return found
 
 

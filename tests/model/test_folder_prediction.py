@@ -50,6 +50,14 @@ def test_only_scans_that_are_listed_and_there_are_segmented(tmp_path: Path) -> N
     assert [(case.name, case.prior) for case in found] == [("a", None), ("c", "a")]
 
 
+def test_a_method_without_prior_gets_none(tmp_path: Path) -> None:
+    touch(tmp_path, "a_0000.nii.gz", "b_0000.nii.gz")
+
+    found = cases(tmp_path, {"p": ["a", "b"]}, FOLLOW_UP, with_prior=False)
+
+    assert found == [Case(name="a", prior=None), Case(name="b", prior=None)]
+
+
 def test_without_a_list_every_scan_stands_alone(tmp_path: Path) -> None:
     touch(tmp_path, "a_0000.nii.gz", "b_0000.nii.gz")
 

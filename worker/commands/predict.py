@@ -57,7 +57,7 @@ def predict_scans(request: PredictRequest) -> None:
         raise InvalidOption(str(error)) from error
     if patients is None and members[0].config.variant != "single":
         raise InvalidOption("patients: expected for a longitudinal model, saw none")
-    wanted = cases(request.scans, patients, options)
+    wanted = cases(request.scans, patients, options, with_prior=members[0].config.variant != "single")
     if not wanted:
         raise EmptyStudy(f"expected scans named like SCAN_0000{options.ending} that are listed, saw none")
     left = [c for c in wanted if not (request.resume and (request.out / f"{c.name}{options.ending}").exists())]
