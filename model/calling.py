@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from model.lesions import find_lesions
 
 Mask = Bool[NDArray[Any], "d h w"]
 Probability = Float32[NDArray[Any], "d h w"]
@@ -44,7 +45,7 @@ def call_lesions(
 
 def _sure_components(mask: Mask, probability: Probability, least: float) -> Mask:
     """The 26-connected components with a voxel of at least this probability."""
-    labels = np.asarray(cc3d.connected_components(np.ascontiguousarray(mask), connectivity=26))
+    labels = find_lesions(mask, voxel_volume_mm3=1.0, smallest_mm3=0.0).labels
     highest = np.asarray(ndimage.maximum(probability, labels, np.arange(int(labels.max()) + 1)))
     keep = highest >= least
     keep[0] = False

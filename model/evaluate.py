@@ -21,8 +21,8 @@ from model.calling import Thresholds, call_lesions
 from model.checkpoint import load
 from model.lesions import COUNTED_MM3, find_lesions
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
-from model.rescan import rescan_score
-from model.sliding_window import WindowSettings, predict_pair
+from model.rescan import rescan_score, rescanned
+from model.sliding_window import lesion_probabilities
 from model.synthesis import make_sample
 from model.training_pool import TrainingPool, load_pool
 from model.unet import LongitudinalUNet
@@ -146,17 +146,6 @@ def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, th
     )
 
 
-def probabilities(
-    network: LongitudinalUNet, pair: RealPair, size: tuple[int, int, int]
-) -> tuple[Probability, Probability]:
-    """Lesion probability of both visits."""
-    settings = WindowSettings(patch=size, bf16=True, skip_empty=True)
-    scans = (torch.from_numpy(pair.baseline), torch.from_numpy(pair.follow_up))
-    maps = predict_pair(network, *scans, settings=settings, progress=lambda _: None)
-    first, second = (one.softmax(0)[1].numpy() for one in maps)
-    return first, second
-
-
 @torch.inference_mode()
 def _predicted(
     network: LongitudinalUNet, pool: TrainingPool, seed: int, size: tuple[int, int, int]
@@ -209,7 +198,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs/pool"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--patches", type=int, default=48)
-    parser.add_argument("--rescans", type=int, default=2, help="of each real follow-up scan, at the card's thresholds")
+    parser.add_argument("--rescans", type=int, default=2, help="of each real follow-up scan")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -226,11 +215,11 @@ def main() -> None:
         result["synthetic"] = [asdict(score) for score in scores]
     for name in COMPLETE_OR_NEARLY:
         pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name)
-        maps = probabilities(model.network, pair, patch)
+        maps = lesion_probabilities(model.network, pair.baseline, pair.follow_up, patch=patch)
         result["real"] += [asdict(real_score(pair, *maps, thresholds)) for thresholds in settings]
         for seed in range(args.rescans):
-            scores_of_itself = rescan_score(model.network, name, pair.follow_up, seed=seed, thresholds=card, size=patch)
-            result["rescan"].append(asdict(scores_of_itself))
+            maps = lesion_probabilities(model.network, pair.follow_up, rescanned(pair.follow_up, seed), patch=patch)
+            result["rescan"] += [asdict(rescan_score(name, seed, *maps, thresholds)) for thresholds in settings]
         log.info("%s done", name)
     args.out.write_text(json.dumps(result, indent=1))
 

@@ -7,16 +7,13 @@ the head does not move.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
-from model.calling import Thresholds, call_lesions
+from model.calling import Probability, Thresholds, call_lesions
 from model.changes import Masks, Status, compare
 from model.grid import RAS_AXES, Grid
 from model.scanner import acquire, draw_acquisition
-from model.sliding_window import WindowSettings, predict_pair
-from model.unet import LongitudinalUNet
 
 Scan = Float32[NDArray[np.float32], "2 d h w"]
 
@@ -56,14 +53,8 @@ def rescanned(scan: Scan, seed: int) -> Scan:
     return np.stack(channels).astype(np.float32)
 
 
-def rescan_score(
-    network: LongitudinalUNet, name: str, scan: Scan, *, seed: int, thresholds: Thresholds, size: tuple[int, int, int]
-) -> RescanScore:
-    """The change table between a scan on a 1 mm network grid and its rescan."""
-    settings = WindowSettings(patch=size, bf16=True, skip_empty=True)
-    scans = (torch.from_numpy(scan), torch.from_numpy(rescanned(scan, seed)))
-    maps = predict_pair(network, *scans, settings=settings, progress=lambda _: None)
-    first, second = (one.softmax(0)[1].numpy() for one in maps)
+def rescan_score(name: str, seed: int, first: Probability, second: Probability, thresholds: Thresholds) -> RescanScore:
+    """The change table between a scan on a 1 mm network grid and its rescan, from the probability of both."""
     masks = call_lesions(first, second, thresholds)
     affine = np.eye(4)
     affine[:3, :3] = RAS_AXES

@@ -10,10 +10,12 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
+from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
@@ -22,6 +24,8 @@ from model.blocks import Triple
 from model.unet import LongitudinalUNet
 
 Image = Float[Tensor, "modality _depth _height _width"]
+Scan = Float32[NDArray[Any], "modality _depth _height _width"]
+Probability = Float32[NDArray[Any], "_depth _height _width"]
 Map = Float[Tensor, "classes _depth _height _width"]
 Progress = Callable[[float], None]
 Box = tuple[slice, slice, slice]
@@ -60,6 +64,16 @@ def predict_pair(
 
     maps = _run(network, [baseline, follow_up], both, outputs=2, settings=settings, progress=progress)
     return maps[0], maps[1]
+
+
+def lesion_probabilities(
+    network: LongitudinalUNet, baseline: Scan, follow_up: Scan, *, patch: Triple
+) -> tuple[Probability, Probability]:
+    """Lesion probability of both scans of a pair on a 1 mm network grid, tiled as the service does it."""
+    settings = WindowSettings(patch=patch, bf16=True, skip_empty=True)
+    scans = torch.from_numpy(baseline), torch.from_numpy(follow_up)
+    first, second = predict_pair(network, *scans, settings=settings, progress=lambda _: None)
+    return first.softmax(0)[1].numpy(), second.softmax(0)[1].numpy()
 
 
 def predict_one(
