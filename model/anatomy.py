@@ -40,15 +40,15 @@ class Tissue(IntEnum):
 FREESURFER: dict[Tissue, tuple[int, ...]] = {
     Tissue.CSF: (24,),
     Tissue.GREY: (3, 42, 17, 53, 18, 54),
-    Tissue.WHITE: (2, 41, 28, 60, 85, 77, 251, 252, 253, 254, 255),
-    Tissue.DEEP_GREY: (10, 49, 11, 50, 12, 51, 13, 52, 26, 58, 136, 137, 163, 164),
+    Tissue.WHITE: (2, 41, 25, 57, 28, 60, 85, 77, 251, 252, 253, 254, 255),
+    Tissue.DEEP_GREY: (10, 49, 11, 50, 12, 51, 13, 52, 26, 58),
     Tissue.VENTRICLE: (4, 43, 5, 44, 14, 15, 72),
-    Tissue.CHOROID: (30, 62, 31, 63),
+    Tissue.CHOROID: (30, 62, 31, 63, 136, 137, 163, 164),
     Tissue.BRAINSTEM: (16,),
     Tissue.CEREBELLUM_GREY: (8, 47),
     Tissue.CEREBELLUM_WHITE: (7, 46),
 }
-"""FreeSurfer codes of each class."""
+"""FreeSurfer codes of each class. In these maps 25 and 57 are the bands along the ventricles, 136 and 163 plexus."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
