@@ -13,10 +13,11 @@ import argparse
 import time
 
 import numpy as np
+import torch
 from longitudinal import Visit, patients
 
 from model.volume import Affine, Volume, world_from_voxel
-from worker.brain_mask import TemplateBrainMasker
+from worker.pipeline_tools import network_masker
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair, brain_points
 
 STATED_FLIRT_MM = {"patient01": 0.16, "patient03": 0.82, "patient19": 0.34}
@@ -34,7 +35,8 @@ def main() -> None:
     for visits in patients():
         if arguments.patient and visits[0].folder.name not in arguments.patient:
             continue
-        brains = [TemplateBrainMasker()(visit.flair).mask for visit in visits]
+        masker = network_masker(torch.device("cpu"))
+        brains = [masker(visit.flair).mask for visit in visits]
         if len(visits) == 2:
             _pair(visits, brains, settings)
         for visit, brain in zip(visits, brains, strict=True):

@@ -68,8 +68,8 @@ class BrainMask:
     """bool, on the FLAIR's own grid."""
     skull_stripped: bool
     """The input came without skull, so the mask is its own nonzero region."""
-    correlation: float
-    """Of the template with the image inside the mask; 1.0 for skull-stripped input."""
+    explained: float
+    """How far the regions of a brain say what the image shows, 0 to 1; 1.0 for skull-stripped input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

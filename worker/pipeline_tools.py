@@ -6,14 +6,15 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import Preprocessing, load_all
+from model.checkpoint import Preprocessing, load, load_all
 from model.preprocess import SPACING_MM
 from model.sliding_window import WindowSettings
 from service.contracts.errors import BackendUnavailable, InvalidCheckpoint
-from worker.brain_mask import BrainMasker, TemplateBrainMasker
+from worker.brain_mask import BrainMasker, NetworkBrainMasker
 from worker.inference import Ensemble
 
 SHIPPED_WEIGHTS = "compact.safetensors"
+ANATOMY_WEIGHTS = "anatomy.safetensors"
 LARGEST_SPACING_ERROR_MM = 0.01
 """A plan's spacing is a mean over images; this much is none in any network's field of view."""
 
@@ -44,12 +45,22 @@ def load_tools(*, weights: Path | None = None, device: str = "auto") -> Tools:
     except ValueError as error:
         raise InvalidCheckpoint(str(error)) from error
     check_fits_pipeline(members[0].preprocessing)
+    bf16 = _has_fast_bf16(chosen)
     for member in members:
         member.network.to(chosen)
-        member.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    window = WindowSettings(patch=members[0].preprocessing.patch, bf16=_has_fast_bf16(chosen), skip_empty=True)
+        if bf16:  # the layout of the tiles (model/sliding_window.py)
+            member.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    window = WindowSettings(patch=members[0].preprocessing.patch, bf16=bf16, skip_empty=True)
     ensemble = Ensemble(members=members, device=chosen, window=window)
-    return Tools(ensemble=ensemble, brain_masker=TemplateBrainMasker())
+    return Tools(ensemble=ensemble, brain_masker=network_masker(chosen))
+
+
+def network_masker(device: torch.device) -> NetworkBrainMasker:
+    """The shipped anatomy network as a brain masker."""
+    model = load(_shipped(ANATOMY_WEIGHTS))
+    model.network.to(device)
+    model.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return NetworkBrainMasker(model=model, bf16=_has_fast_bf16(device))
 
 
 def check_fits_pipeline(preprocessing: Preprocessing) -> None:
@@ -73,8 +84,8 @@ def check_fits_pipeline(preprocessing: Preprocessing) -> None:
 
 
 def shipped_weights() -> Path:
-    """The weights inside the package."""
-    return Path(str(files("model"))) / "weights" / SHIPPED_WEIGHTS
+    """The lesion network's weights inside the package."""
+    return _shipped(SHIPPED_WEIGHTS)
 
 
 def chosen_device(name: str) -> torch.device:
@@ -88,6 +99,10 @@ def chosen_device(name: str) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise BackendUnavailable("device cuda was asked for; torch sees no CUDA device here")
     return torch.device(name)
+
+
+def _shipped(name: str) -> Path:
+    return Path(str(files("model"))) / "weights" / name
 
 
 def _has_fast_bf16(device: torch.device) -> bool:

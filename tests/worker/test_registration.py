@@ -12,8 +12,8 @@ from model.grid import Grid, corners, grid_around
 from model.resampling import resample
 from model.volume import Volume, world_from_voxel
 from service.contracts.errors import RegistrationFailed
+from tests.fixtures.mni_template import mni_template
 from worker import registration
-from worker.brain_template import mni_template
 from worker.case import IDENTITY_4X4
 from worker.itk import image_of, matrix_of, transform_of
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair, brain_points
