@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.blocks import Triple
-from model.unet import LongitudinalUNet, UNetConfig, build
+from model.network import PairNetwork
+from model.zoo import NetworkConfig, build, read_config
 
 FORMAT = "msdelta-1"
 
@@ -22,7 +23,8 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: tuple[Literal["T1", "FLAIR"], ...] = ("T1", "FLAIR")
+    channels: tuple[Literal["T1", "FLAIR", "any"], ...] = ("T1", "FLAIR")
+    """`any`: one image of any contrast (the anatomy network)."""
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
     patch: Triple
     mask_for_norm: tuple[bool, ...] = (True, True)
@@ -55,14 +57,14 @@ class Card(BaseModel):
 class LoadedModel:
     """A network ready to use, in evaluation mode, on the CPU."""
 
-    network: LongitudinalUNet
-    config: UNetConfig
+    network: PairNetwork
+    config: NetworkConfig
     preprocessing: Preprocessing
     card: Card
     sha256: str
 
 
-def save(path: Path, network: LongitudinalUNet, preprocessing: Preprocessing, card: Card) -> None:
+def save(path: Path, network: PairNetwork, preprocessing: Preprocessing, card: Card) -> None:
     """Writes the weights and what is needed to use them."""
     tensors: dict[str, Tensor] = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     metadata = {
@@ -85,7 +87,7 @@ def load(path: Path) -> LoadedModel:
     if metadata.get("format") != FORMAT:
         raise ValueError(f"path: expected format {FORMAT}, saw {metadata.get('format')!r}")
     try:
-        config = UNetConfig.model_validate_json(metadata["config"])
+        config = read_config(metadata["config"])
         preprocessing = Preprocessing.model_validate_json(metadata["preprocessing"])
         card = Card.model_validate_json(metadata["card"])
     except (KeyError, ValidationError) as error:

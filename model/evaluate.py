@@ -20,12 +20,12 @@ from scipy import ndimage
 from model.calling import Thresholds, call_lesions
 from model.checkpoint import load
 from model.lesions import COUNTED_MM3, find_lesions
+from model.network import PairNetwork
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
 from model.rescan import rescan_score, rescanned
 from model.sliding_window import lesion_probabilities
 from model.synthesis import make_sample
 from model.training_pool import TrainingPool, load_pool
-from model.unet import LongitudinalUNet
 
 log = logging.getLogger("model.evaluate")
 
@@ -110,7 +110,7 @@ def match(truth: Mask, prediction: Mask) -> LesionCount:
 
 
 def synthetic_scores(
-    network: LongitudinalUNet,
+    network: PairNetwork,
     pool: TrainingPool,
     *,
     patches: int,
@@ -148,7 +148,7 @@ def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, th
 
 @torch.inference_mode()
 def _predicted(
-    network: LongitudinalUNet, pool: TrainingPool, seed: int, size: tuple[int, int, int]
+    network: PairNetwork, pool: TrainingPool, seed: int, size: tuple[int, int, int]
 ) -> tuple[Mask, Probability]:
     sample = make_sample(pool, seed, size)
     current, prior = (torch.from_numpy(scan)[None] for scan in (sample.current, sample.prior))

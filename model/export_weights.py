@@ -7,8 +7,7 @@ import torch
 
 from model.calling import Thresholds
 from model.checkpoint import Card, Preprocessing, save
-from model.unet import build
-from model.zoo import plan
+from model.zoo import build, plan
 
 
 def export(run: Path, out: Path, *, name: str, thresholds: Thresholds) -> int:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from model.checkpoint import Card, LoadedModel, Preprocessing, load, save
-from model.unet import UNetConfig, Variant, build
+from model.unet import UNetConfig, Variant, build_unet
 
 SAFE_GLOBALS: list[Any] = [
     np.float64(0).__reduce__()[0],  # the constructor of numpy scalars, by the name that checkpoints use
@@ -88,7 +88,7 @@ def convert_longiseg(folder: Path, out: Path, folds: Sequence[str] = ()) -> tupl
     for path in checkpoints:
         checkpoint = load_checkpoint(path)
         config, preprocessing = read_plans(plans, dataset, checkpoint)
-        network = build(config)
+        network = build_unet(config)
         try:
             network.load_state_dict(rename(checkpoint["network_weights"]))
         except RuntimeError as error:

@@ -9,26 +9,20 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, model_validator
-from torch import Tensor, nn
+from pydantic import model_validator
+from torch import nn
 
 from model.blocks import ConvStage, Features, ResidualStage, Triple, join
 from model.difference_weighting import DifferenceWeighting
+from model.network import Logits, NetworkSize, PairNetwork, Scan
 
-Scan = Float[Tensor, "batch _modality _depth _height _width"]
-Logits = Float[Tensor, "batch classes _depth _height _width"]
 Variant = Literal["difference-weighting", "concat", "single"]
 
 
-class UNetConfig(BaseModel):
+class UNetConfig(NetworkSize):
     """The architecture, as nnU-Net's plans state it; every tuple has one entry per stage."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     variant: Variant
-    modalities: int = 2
-    classes: int = 2
     features: tuple[int, ...]
     kernels: tuple[Triple, ...]
     strides: tuple[Triple, ...]
@@ -88,21 +82,24 @@ class Decoder(nn.Module):
         self.heads = nn.ModuleList(nn.Conv3d(f, config.classes, 1) for f in fine)
 
     def forward(self, skips: Sequence[Features]) -> list[Logits]:
-        x = skips[-1]
-        logits = []
-        for upsample, stage, head, skip in zip(self.upsample, self.stages, self.heads, skips[-2::-1], strict=True):
+        stages = self.stages_of(skips)
+        if not self.training:
+            return [self.heads[-1](stages[0])]
+        return [head(stage) for head, stage in zip(reversed(self.heads), stages, strict=True)]
+
+    def stages_of(self, skips: Sequence[Features]) -> list[Features]:
+        """Features of every decoder stage while training, of the finest in evaluation; finest first."""
+        x, found = skips[-1], []
+        for upsample, stage, skip in zip(self.upsample, self.stages, skips[-2::-1], strict=True):
             x = stage(join(upsample(x), skip))
-            if self.training:
-                logits.append(head(x))
-        return logits[::-1] if self.training else [self.heads[-1](x)]
+            found.append(x)
+        return found[::-1] if self.training else [x]
 
 
-class LongitudinalUNet(nn.Module):
-    """What the three variants share: `encode` each scan once, `decode` one scan given the other.
+class LongitudinalUNet(PairNetwork):
+    """What the three variants share: one encoder for each scan, one decoder."""
 
-    `forward` gives a list of logits of the current scan: finest only in evaluation, every decoder stage while
-    training.
-    """
+    config: UNetConfig
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -112,18 +109,8 @@ class LongitudinalUNet(nn.Module):
         self.decoder = Decoder(config)
 
     def encode(self, scan: Scan) -> list[Features]:
-        """What `decode` needs of one scan; computed once per scan and used for both directions."""
         skips: list[Features] = self.encoder(scan)
         return skips
-
-    def decode(self, current: list[Features], prior: list[Features]) -> list[Logits]:
-        """Logits of the current scan given the prior."""
-        raise NotImplementedError
-
-    def forward(self, current: Scan, prior: Scan) -> list[Logits]:
-        of_current = self.encode(current)
-        of_prior = of_current if prior is current else self.encode(prior)
-        return self.decode(of_current, of_prior)
 
 
 class DifferenceWeightingUNet(LongitudinalUNet):
@@ -167,7 +154,7 @@ VARIANTS: dict[Variant, type[LongitudinalUNet]] = {
 }
 
 
-def build(config: UNetConfig) -> LongitudinalUNet:
+def build_unet(config: UNetConfig) -> LongitudinalUNet:
     """The network that the config describes, on the default device, with fresh weights."""
     return VARIANTS[config.variant](config)
 

@@ -8,7 +8,7 @@ import torch
 
 from model.checkpoint import Card, Preprocessing, load, load_all, save
 from model.longiseg import load_checkpoint, rename
-from model.unet import UNetConfig, build
+from model.unet import UNetConfig, build_unet
 
 CONFIG = UNetConfig(
     variant="difference-weighting",
@@ -21,11 +21,11 @@ CONFIG = UNetConfig(
 
 
 def write(path: Path, name: str = "test") -> None:
-    save(path, build(CONFIG), Preprocessing(patch=(8, 8, 8)), Card(name=name, threshold=0.4))
+    save(path, build_unet(CONFIG), Preprocessing(patch=(8, 8, 8)), Card(name=name, threshold=0.4))
 
 
 def test_a_saved_network_computes_the_same_after_loading(tmp_path: Path) -> None:
-    network = build(CONFIG).eval()
+    network = build_unet(CONFIG).eval()
     scan = torch.randn(1, 2, 8, 8, 8)
     save(tmp_path / "a.safetensors", network, Preprocessing(patch=(8, 8, 8)), Card(name="x", threshold=0.4))
 

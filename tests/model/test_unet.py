@@ -5,7 +5,7 @@ import torch
 
 from model.difference_weighting import DifferenceWeighting
 from model.sliding_window import WindowSettings, predict_one, predict_pair, tile_starts
-from model.unet import UNetConfig, build
+from model.unet import UNetConfig, build_unet
 from model.zoo import plan
 
 
@@ -22,7 +22,7 @@ def tiny(variant: str = "difference-weighting", **changes: object) -> UNetConfig
 
 
 def test_the_full_plan_has_the_papers_size() -> None:
-    parameters = sum(p.numel() for p in build(plan("full")).parameters())
+    parameters = sum(p.numel() for p in build_unet(plan("full")).parameters())
 
     assert abs(parameters - 31.2e6) < 0.1e6
 
@@ -50,7 +50,7 @@ def test_a_scan_as_its_own_prior_passes_through_the_block_unchanged() -> None:
 
 @pytest.mark.parametrize("variant", ["difference-weighting", "single"])
 def test_each_scan_of_a_pair_is_encoded_once_per_tile(variant: str) -> None:
-    network = build(tiny(variant))
+    network = build_unet(tiny(variant))
     passes = []
     network.encoder.register_forward_hook(lambda *_: passes.append(1))
     scans = torch.randn(2, 2, 8, 8, 12)
@@ -62,7 +62,7 @@ def test_each_scan_of_a_pair_is_encoded_once_per_tile(variant: str) -> None:
 
 
 def test_a_scan_without_prior_is_encoded_once_per_tile() -> None:
-    network = build(tiny())
+    network = build_unet(tiny())
     passes = []
     network.encoder.register_forward_hook(lambda *_: passes.append(1))
 
@@ -74,7 +74,7 @@ def test_a_scan_without_prior_is_encoded_once_per_tile() -> None:
 
 
 def test_both_directions_equal_the_two_single_predictions() -> None:
-    network = build(tiny())
+    network = build_unet(tiny())
     first, second = torch.randn(2, 2, 10, 8, 12)
     window = WindowSettings(patch=(8, 8, 8))
 
@@ -89,7 +89,7 @@ def test_both_directions_equal_the_two_single_predictions() -> None:
 
 
 def test_deep_supervision_gives_logits_of_every_decoder_stage_while_training() -> None:
-    network = build(plan("compact"))
+    network = build_unet(plan("compact"))
     scan = torch.randn(1, 2, 32, 32, 32)
 
     shapes = [tuple(one.shape[2:]) for one in network.train()(scan, scan.clone())]
@@ -99,7 +99,7 @@ def test_deep_supervision_gives_logits_of_every_decoder_stage_while_training() -
 
 def test_bf16_stays_near_fp32_with_a_nearly_identical_prior() -> None:
     torch.manual_seed(0)
-    network = build(tiny()).eval()
+    network = build_unet(tiny()).eval()
     scan = torch.randn(2, 16, 16, 16)
     prior = scan + 1e-3 * torch.randn_like(scan)
     exact = WindowSettings(patch=(16, 16, 16))
@@ -124,7 +124,7 @@ def test_tiles_cover_the_axis_evenly(size: int, patch: int, starts: list[int]) -
 
 def test_tiled_equals_untiled_for_a_network_that_sees_single_voxels() -> None:
     torch.manual_seed(0)
-    network = build(tiny(kernels=((1, 1, 1), (1, 1, 1)))).eval()
+    network = build_unet(tiny(kernels=((1, 1, 1), (1, 1, 1)))).eval()
     for block in [m for m in network.modules() if hasattr(m, "norm")]:
         block.norm = (
             torch.nn.Identity()
@@ -141,7 +141,7 @@ def test_tiled_equals_untiled_for_a_network_that_sees_single_voxels() -> None:
 
 
 def test_an_image_smaller_than_the_patch_comes_back_in_its_own_shape() -> None:
-    network = build(tiny())
+    network = build_unet(tiny())
 
     logits = predict_one(
         network, torch.randn(2, 5, 7, 6), None, settings=WindowSettings(patch=(8, 8, 8)), progress=lambda _: None
@@ -151,7 +151,7 @@ def test_an_image_smaller_than_the_patch_comes_back_in_its_own_shape() -> None:
 
 
 def test_skipped_empty_tiles_are_background() -> None:
-    network = build(tiny())
+    network = build_unet(tiny())
     scan = torch.zeros(2, 8, 8, 24)
     scan[..., :8] = torch.randn(2, 8, 8, 8)
     window = WindowSettings(patch=(8, 8, 8), skip_empty=True)
@@ -162,7 +162,7 @@ def test_skipped_empty_tiles_are_background() -> None:
 
 
 def test_residual_encoders_have_the_stated_blocks() -> None:
-    network = build(tiny(residual=True, encoder_convs=(1, 2)))
+    network = build_unet(tiny(residual=True, encoder_convs=(1, 2)))
 
     assert [len(stage.blocks) for stage in network.encoder.stages] == [1, 2]
     assert network(torch.randn(1, 2, 8, 8, 8), torch.randn(1, 2, 8, 8, 8))[0].shape[1:] == (2, 8, 8, 8)

@@ -15,6 +15,7 @@ from model.checkpoint import LoadedModel, load_all
 from model.folder_prediction import CaseOutcome, FolderOptions, PriorForFirst, cases, predict_folder, read_patients
 from model.longiseg import convert_longiseg
 from model.reference_mode import Crop
+from model.zoo import takes_prior
 from service.contracts.errors import EmptyStudy, InvalidCheckpoint, InvalidOption, UnusableScans
 from worker.commands.progress_bar import progress_bar
 from worker.pipeline_tools import chosen_device
@@ -55,9 +56,9 @@ def predict_scans(request: PredictRequest) -> None:
         patients = None if request.patients is None else read_patients(request.patients)
     except ValueError as error:
         raise InvalidOption(str(error)) from error
-    if patients is None and members[0].config.variant != "single":
+    if patients is None and takes_prior(members[0].config):
         raise InvalidOption("patients: expected for a longitudinal model, saw none")
-    wanted = cases(request.scans, patients, options, with_prior=members[0].config.variant != "single")
+    wanted = cases(request.scans, patients, options, with_prior=takes_prior(members[0].config))
     if not wanted:
         raise EmptyStudy(f"expected scans named like SCAN_0000{options.ending} that are listed, saw none")
     left = [c for c in wanted if not (request.resume and (request.out / f"{c.name}{options.ending}").exists())]
@@ -101,7 +102,7 @@ def _options(request: PredictRequest, member: LoadedModel) -> FolderOptions:
     dataset = json.loads(path.read_text()) if path.exists() else {}
     return FolderOptions(
         prior_for_first=request.prior_for_first,
-        crop=request.crop or ("union" if member.config.variant == "single" else "none"),
+        crop=request.crop or ("none" if takes_prior(member.config) else "union"),
         mirroring=request.mirroring,
         ending=dataset.get("file_ending", ".nii.gz"),
     )
