@@ -33,7 +33,7 @@ class Sample:
     target: Bool[NDArray[Any], "d h w"]
     """Lesions of the current scan."""
     prior_target: Bool[NDArray[Any], "d h w"]
-    """Lesions of the prior scan, before its small displacement."""
+    """Lesions of the prior scan, on its own grid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,12 +75,15 @@ def make_sample(pool: TrainingPool, seed: int, patch: Patch) -> Sample:
     tilt = _mask_looseness(patch, rng)
     current = _scan(anatomy, frame, lesions, time=0, tilt=tilt, rng=rng)
     if same_visit and rng.random() < 0.5:
-        prior = current  # single time point mode: the scan is its own prior
+        prior, there = current, lesions  # single time point mode: the scan is its own prior
     else:
-        prior = _scan(anatomy, moved, lesions.seen_from(frame, moved), time=1, tilt=tilt, rng=rng)
-    inside = current.any(axis=0)
+        there = lesions.seen_from(frame, moved)
+        prior = _scan(anatomy, moved, there, time=1, tilt=tilt, rng=rng)
     return Sample(
-        current=current, prior=prior, target=lesions.masks[0] & inside, prior_target=lesions.masks[1] & inside
+        current=current,
+        prior=prior,
+        target=lesions.masks[0] & current.any(axis=0),
+        prior_target=there.masks[1] & prior.any(axis=0),
     )
 
 

@@ -1,5 +1,6 @@
 """Everything a sample is made of, read once and kept in one cache file per anatomy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from model.anatomy import Anatomy, label_anatomy, network_array, real_anatomy
 
 REAL = ("patient07", "patient19")
 """Cross-sectional patients with images. The longitudinal patients are never trained on."""
+LABELS_VERSION = 2
+"""Of `model.anatomy.FREESURFER`: a cache of another version is not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,17 +28,25 @@ class TrainingPool:
     """Each in its bounding box."""
 
 
-def load_pool(data: Path, cache: Path) -> TrainingPool:
-    """The pool from the data folder (`open_ms_data/`, `synthseg_labels/`, `csim_ms_lesions/`)."""
+def load_pool(data: Path, cache: Path, *, hold_out: Sequence[str] = ()) -> TrainingPool:
+    """The pool from the data folder (`open_ms_data/`, `synthseg_labels/`, `csim_ms_lesions/`).
+
+    Args:
+        data: the folder.
+        cache: where each anatomy is kept once it is read.
+        hold_out: patients to leave out, their images and their lesions.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     cross = data / "open_ms_data" / "cross_sectional"
     masks = sorted((cross / "lesion_masks_mni").glob("*.nii.gz"))
+    masks = [path for path in masks if path.name.split(".")[0] not in hold_out]
     anatomies = [
         _cached(cache / f"{n}.npz", lambda n=n: real_anatomy(cross / n, cross / "lesion_masks_mni" / f"{n}.nii.gz"))
         for n in REAL
+        if n not in hold_out
     ]
     anatomies += [
-        _cached(cache / path.name.replace(".nii.gz", ".npz"), lambda path=path: label_anatomy(path))
+        _cached(cache / path.name.replace(".nii.gz", f"-{LABELS_VERSION}.npz"), lambda path=path: label_anatomy(path))
         for path in sorted((data / "synthseg_labels").glob("*.nii.gz"))
     ]
     return TrainingPool(

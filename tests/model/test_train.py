@@ -1,97 +1,196 @@
+"""Training on a labelled folder of small heads with bright balls, and on the state behind it."""
+
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from model.calling import Thresholds
 from model.checkpoint import load
+from model.dataset import PairStream, Place, RealPairs
 from model.export_weights import export
-from model.losses import DeepSupervision
-from model.train import TrainingSettings, TrainingState, fresh, resume, save_state, step
-from model.unet import UNetConfig, build
+from model.prepared_patients import PreparedPatient
+from model.recipes import RECIPES
+from model.train import TrainingScans, TrainingSettings, train
+from model.training_state import STATE
+from model.unet import UNetConfig
 
-SHAPE = (48, 48, 48)
-"""With 32 the coarsest stage is 2x2x2, where this version of oneDNN gives NaN as bf16 weight gradient."""
+TINY = UNetConfig(
+    variant="difference-weighting",
+    features=(8, 16),
+    kernels=((3, 3, 3),) * 2,
+    strides=((1, 1, 1), (2, 2, 2)),
+    encoder_convs=(1, 1),
+    decoder_convs=(1,),
+)
+"""Two stages of few features: the whole machinery, a tenth of the cost."""
+
+
+@pytest.fixture(autouse=True)
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.train.plan", lambda *_: TINY)
+    monkeypatch.setattr("model.export_weights.plan", lambda *_: TINY)
+
+
+def patient(seed: int, *, visits: int = 2) -> PreparedPatient:
+    """A head of noise with a lesion that stays and, at the last visit, one that is new; bright on FLAIR."""
+    rng = np.random.default_rng(seed)
+    at = np.indices((26, 24, 24))
+    centres = rng.integers(6, 18, (visits, 3))
+    scans, masks = [], []
+    for visit in range(visits):
+        balls = [((at - c[:, None, None, None]) ** 2).sum(axis=0) < 12 for c in centres[: visit + 1]]
+        mask = np.any(balls, axis=0)
+        noise = rng.standard_normal((2, *mask.shape)).astype(np.float32) * 0.4
+        scans.append(noise + np.stack([-0.5 * mask, 2.5 * mask]).astype(np.float32))
+        masks.append(mask)
+    return PreparedPatient(name=f"p{seed}", scans=tuple(scans), lesions=tuple(masks))
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> TrainingSettings:
-    torch.manual_seed(0)
-    return TrainingSettings(data=tmp_path, out=tmp_path, patch=SHAPE, learning_rate=1e-3)
-
-
-def one_sample(shape: tuple[int, int, int] = SHAPE) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Noise of which the current scan has a bright cube on FLAIR, and the prior has not."""
-    generator = torch.Generator().manual_seed(1)
-    current, prior = (0.3 * torch.randn(1, 2, *shape, generator=generator) for _ in range(2))
-    target = torch.zeros(1, 1, *shape, dtype=torch.int64)
-    target[..., 10:18, 12:20, 8:16] = 1
-    current[:, 1:] += 2 * target
-    return current, prior, target
-
-
-def small_state() -> TrainingState:
-    """Two stages of few features: the whole machinery of a step, a tenth of its cost."""
-    config = UNetConfig(
-        variant="difference-weighting",
-        features=(8, 16),
-        kernels=((3, 3, 3),) * 2,
-        strides=((1, 1, 1), (2, 2, 2)),
-        encoder_convs=(2, 2),
-        decoder_convs=(2,),
+    return TrainingSettings(
+        out=tmp_path / "run",
+        patch=(24, 24, 24),
+        iterations=90,
+        batch=2,
+        learning_rate=1e-2,
+        loaders=0,
+        validate_every=90,
     )
-    network = build(config)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.9))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
-    return TrainingState(network=network, average=average, optimizer=optimizer)
 
 
-def test_one_sample_is_overfitted_in_seconds():
-    torch.manual_seed(0)
-    torch.set_flush_denormal(True)
-    state, loss, sample = small_state(), DeepSupervision(), one_sample((24, 24, 24))
-    values = [step(state, loss, sample) for _ in range(80)]
-    assert values[-1] < 0.2 * values[0]
-    state.network.eval()
-    with torch.inference_mode():
-        found = state.network(sample[0], sample[1])[0].argmax(1, keepdim=True)
-    dice = 2 * (found * sample[2]).sum() / (found.sum() + sample[2].sum())
-    assert dice > 0.9
+SCANS = TrainingScans(training=[patient(n) for n in range(4)], validation=[patient(9)])
 
 
-def test_a_resumed_run_takes_the_same_step_as_one_that_never_stopped(settings: TrainingSettings):
-    loss, sample = DeepSupervision(), one_sample()
-    going = fresh(settings)
-    for _ in range(2):
-        step(going, loss, sample)
-        going.iteration += 1
-    save_state(going, settings)
-    stopped = resume(settings)
-    assert stopped.iteration == 2
-    assert step(going, loss, sample) == step(stopped, loss, sample)
-    for a, b in zip(going.network.parameters(), stopped.network.parameters(), strict=True):
+def test_a_short_run_finds_the_lesions_of_a_patient_it_never_saw(settings: TrainingSettings):
+    state = train(replace(settings, ema_decay=0.8), SCANS)
+    assert state.iteration == 90
+    assert state.best > 0.7
+    assert (settings.out / "difference-weighting-best.safetensors").exists()
+    rows = (settings.out / "log.csv").read_text().splitlines()
+    assert rows[0].split(",")[-1] == "validation_dice"
+    assert float(rows[-1].split(",")[-1]) == pytest.approx(state.best, abs=1e-4)
+    assert any((settings.out / "tensorboard").iterdir())
+    written = load(settings.out / "difference-weighting.safetensors")
+    assert written.preprocessing.patch == (24, 24, 24)
+    assert "90 of 90 iterations" in written.card.record
+
+
+@pytest.mark.parametrize("recipe", ["adamw", "nnunet"])
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(settings: TrainingSettings, tmp_path: Path, recipe: str):
+    class Stopped(Exception):
+        pass
+
+    def stop(iteration: int, _loss: float) -> None:
+        if iteration == 3:
+            raise Stopped
+
+    short = replace(settings, iterations=5, save_every=3, recipe=recipe, learning_rate=None)
+    whole = train(replace(short, out=tmp_path / "whole"), SCANS)
+    with pytest.raises(Stopped):
+        train(replace(short, save_every=1), SCANS, report=stop)
+    going_on = train(short, SCANS)
+    for a, b in zip(whole.average.parameters(), going_on.average.parameters(), strict=True):
         assert torch.equal(a, b)
-    for a, b in zip(going.average.parameters(), stopped.average.parameters(), strict=True):
-        assert torch.equal(a, b)
+
+
+def test_a_run_can_begin_from_another_runs_checkpoint(settings: TrainingSettings, tmp_path: Path):
+    first = train(replace(settings, iterations=2, out=tmp_path / "first"), SCANS)
+    second = train(replace(settings, iterations=2), SCANS, resume=tmp_path / "first" / STATE)
+    assert all(torch.equal(a, b) for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True))
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(settings: TrainingSettings, tmp_path: Path):
+    train(replace(settings, iterations=1, out=tmp_path / "first"), SCANS)
+    with pytest.raises(ValueError, match="resume"):
+        train(replace(settings, recipe="nnunet"), SCANS, resume=tmp_path / "first" / STATE)
+
+
+def test_nothing_to_train_on_is_refused(settings: TrainingSettings):
+    with pytest.raises(ValueError, match="data"):
+        train(settings)
 
 
 def test_the_exported_file_holds_the_average_not_the_last_weights(settings: TrainingSettings, tmp_path: Path):
-    state, loss, sample = fresh(settings), DeepSupervision(), one_sample()
-    for _ in range(2):
-        step(state, loss, sample)
-    save_state(state, settings)
+    state = train(replace(settings, iterations=2), SCANS)
     out = tmp_path / "weights.safetensors"
-    export(tmp_path, out, name="made", thresholds=Thresholds(voxel=0.4, lesion=0.9))
+    export(settings.out, out, name="made", thresholds=Thresholds(voxel=0.4, lesion=0.9))
     with safe_open(out, framework="pt") as file:
         for name, value in state.average.module.state_dict().items():
             assert torch.equal(file.get_tensor(name), value)
     model = load(out)
     assert (model.card.threshold, model.card.lesion_threshold) == (0.4, 0.9)
-    assert model.preprocessing.patch == SHAPE
 
 
 def test_a_run_without_checkpoint_cannot_be_exported(tmp_path: Path):
     with pytest.raises(ValueError, match="run"):
         export(tmp_path, tmp_path / "w.safetensors", name="made", thresholds=Thresholds(voxel=0.5))
+
+
+def pairs(**changes: object) -> RealPairs:
+    values = {"patients": SCANS.training, "patch": (12, 12, 12), "augmented": False, **changes}
+    return RealPairs(**values)
+
+
+def test_both_directions_and_scans_that_are_their_own_prior_occur():
+    seen = {"grown": 0, "shrunk": 0, "same": 0}
+    whole = pairs(patch=(26, 24, 24))
+    for number in range(80):
+        current, prior, target, prior_target = whole.example(number)
+        if torch.equal(target, prior_target):
+            seen["same"] += 1
+            assert torch.equal(current, prior) or not torch.allclose(current, prior)
+        else:
+            seen["grown" if target.sum() > prior_target.sum() else "shrunk"] += 1
+    assert min(seen["grown"], seen["shrunk"]) > 20
+    assert 2 <= seen["same"] <= 20
+
+
+def test_the_last_third_of_a_batch_is_centred_on_lesions():
+    source = pairs(batch=3, patch=(8, 8, 8))
+    for number in range(2, 90, 3):
+        target = source.example(number)[2]
+        assert target.any() or not source.example(number)[3].any()
+    without = sum(not source.example(number)[2].any() for number in range(0, 90, 3))
+    assert without > 5
+
+
+def test_masks_stay_on_their_lesions_under_augmentation():
+    source = pairs(patch=(20, 20, 20), augmented=True)
+    contrasts = []
+    for number in range(30):
+        current, _, target, _ = source.example(number)
+        inside, outside = target[0] > 0, (target[0] == 0) & current.any(0)
+        if inside.sum() > 30:
+            contrasts.append((current[1][inside].mean() - current[1][outside].mean()).item())
+    assert len(contrasts) > 10
+    assert np.median(np.abs(contrasts)) > 1.0
+
+
+def test_an_example_is_the_same_whatever_the_number_of_processes():
+    alone = iter(PairStream([pairs()], [1.0], Place(first=5, size=2)))
+    shares = [iter(PairStream([pairs()], [1.0], Place(first=5, size=2, rank=rank, ranks=2))) for rank in range(2)]
+    for number in range(8):
+        a, b = next(alone), next(shares[number // 2 % 2])
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_sources_are_drawn_by_their_shares():
+    real, other = pairs(), pairs(augmented=True)
+    stream = PairStream([real, other], [0.25, 0.75], Place())
+    drawn = [stream.source_of(number) is real for number in range(400)]
+    assert 0.18 < np.mean(drawn) < 0.32
+
+
+def test_rates_fall_to_zero_and_rise_first_where_the_recipe_warms_up():
+    adamw, nnunet = (RECIPES[name] for name in ("adamw", "nnunet"))
+    assert nnunet.rate(0, 1000) == 0.01
+    assert nnunet.rate(500, 1000) == pytest.approx(0.01 * 0.5**0.9)
+    assert adamw.rate(0, 1000) == pytest.approx(3e-3 / 50)
+    assert adamw.rate(1000, 1000) == 0.0
+    sgd = nnunet.optimizer([torch.nn.Parameter(torch.zeros(1))], learning_rate=None).param_groups[0]
+    assert (sgd["momentum"], sgd["nesterov"], sgd["weight_decay"]) == (0.99, True, 3e-5)

@@ -1,0 +1,98 @@
+"""`msdelta train` and `evaluate` on a folder of small heads, from the command line."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from model.checkpoint import load
+from service.contracts.errors import InvalidOption
+from worker.research_cli import checked_method
+
+BRAIN = (slice(2, 30), slice(2, 30), slice(2, 30))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four patients, two visits each; lesions are bright on FLAIR, and the second visit has one more."""
+    root = tmp_path_factory.mktemp("labelled")
+    at = np.indices((32, 32, 32))
+    patients = {}
+    for number in range(4):
+        rng = np.random.default_rng(number)
+        centres = rng.integers(8, 24, (3, 3))
+        patients[f"p{number}"] = [f"p{number}_v{visit}" for visit in range(2)]
+        for visit, name in enumerate(patients[f"p{number}"]):
+            balls = [((at - c[:, None, None, None]) ** 2).sum(axis=0) < 14 for c in centres[: visit + 2]]
+            mask = np.any(balls, axis=0)
+            for channel, contrast in enumerate((-1.0, 4.0)):
+                image = np.zeros(mask.shape, np.float32)
+                image[BRAIN] = (10 + rng.standard_normal(mask.shape) + contrast * mask)[BRAIN]
+                _write(root / "imagesTr" / f"{name}_000{channel}.nii.gz", image)
+            _write(root / "labelsTr" / f"{name}.nii.gz", mask.astype(np.uint8))
+    (root / "patientsTr.json").write_text(json.dumps(patients))
+    return root
+
+
+def msdelta(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "worker.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_a_method_is_trained_and_evaluated_on_the_patients_it_did_not_see(folder: Path, tmp_path: Path):
+    options = ["--data", folder, "--out", tmp_path / "run", "--fold", 1, "--folds", 4, "--patch", 32, 32, 32]
+    trained = msdelta(
+        *("train", "single", *options, "--iterations", 40, "--batch", 1, "--recipe", "adamw", "--loaders", 0)
+    )
+    assert trained.returncode == 0, trained.stderr
+    weights = load(tmp_path / "run" / "single.safetensors")
+    assert weights.card.record.startswith("adamw on labelled scans, 40 of 40")
+    scored = msdelta(
+        *("evaluate", "single", "--run", tmp_path / "run", "--data", folder, "--out", tmp_path / "scores"),
+        *("--fold", 1, "--folds", 4),
+    )
+    assert scored.returncode == 0, scored.stderr
+    with (tmp_path / "scores" / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    apart = json.loads((tmp_path / "scores" / "patients.json").read_text())
+    assert len(apart) == 1
+    assert {row["scan"] for row in rows} == set(next(iter(apart.values())))
+    summary = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert summary["prediction"]
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(folder: Path, tmp_path: Path):
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "worker.cli"),
+        *("train", "denner", "--data", str(folder), "--out", str(tmp_path / "run"), "--patch", "16", "16", "16"),
+        *("--iterations", "2", "--batch", "1", "--loaders", "0", "--device", "cpu"),
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["iteration", "1", "2"]
+    assert (tmp_path / "run" / "denner.safetensors").exists()
+
+
+def test_a_folder_of_no_layout_is_a_named_error(tmp_path: Path):
+    ended = msdelta("train", "single", "--data", tmp_path, "--out", tmp_path / "run", "--iterations", 1)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: invalid_option: data: expected imagesTr/")
+    assert str(tmp_path) not in ended.stderr
+
+
+def test_a_method_that_is_none_is_a_named_error():
+    with pytest.raises(InvalidOption, match="expected one of difference-weighting"):
+        checked_method("unet")
+
+
+def _write(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
