@@ -60,6 +60,13 @@ class PairNetwork(nn.Module):
         """Logits of the current scan given the prior."""
         raise NotImplementedError
 
+    def channels_last(self) -> "PairNetwork":
+        """The network itself, 3D kernels laid out for speed; `Module.to` fails where there are 2D ones beside them."""
+        for parameter in self.parameters():
+            if parameter.dim() == 5:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+        return self
+
     def forward(self, current: Scan, prior: Scan) -> list[Logits]:
         of_current = self.encode(current)
         of_prior = of_current if prior is current else self.encode(prior)

@@ -32,7 +32,7 @@ class TrainingState:
 
 def fresh(network: PairNetwork, recipe: Recipe, *, learning_rate: float | None, ema_decay: float) -> TrainingState:
     """The state before the first step."""
-    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    network.channels_last()
     optimizer = recipe.optimizer(network.parameters(), learning_rate=learning_rate)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))  # type: ignore[no-untyped-call]
     return TrainingState(network=network, average=average, optimizer=optimizer)

@@ -49,7 +49,7 @@ def load_tools(*, weights: Path | None = None, device: str = "auto") -> Tools:
     for member in members:
         member.network.to(chosen)
         if bf16:  # the layout of the tiles (model/sliding_window.py)
-            member.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            member.network.channels_last()
     window = WindowSettings(patch=members[0].preprocessing.patch, bf16=bf16, skip_empty=True)
     ensemble = Ensemble(members=members, device=chosen, window=window)
     return Tools(ensemble=ensemble, brain_masker=network_masker(chosen))
@@ -59,7 +59,7 @@ def network_masker(device: torch.device) -> NetworkBrainMasker:
     """The shipped anatomy network as a brain masker."""
     model = load(_shipped(ANATOMY_WEIGHTS))
     model.network.to(device)
-    model.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    model.network.channels_last()
     return NetworkBrainMasker(model=model, bf16=_has_fast_bf16(device))
 
 

@@ -71,7 +71,7 @@ def test_a_method_is_trained_and_evaluated_on_the_patients_it_did_not_see(folder
 def test_two_processes_train_one_network(folder: Path, tmp_path: Path):
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "worker.cli"),
-        *("train", "denner", "--data", str(folder), "--out", str(tmp_path / "run"), "--patch", "16", "16", "16"),
+        *("train", "denner", "--data", str(folder), "--out", str(tmp_path / "run"), "--patch", "32", "32", "32"),
         *("--iterations", "2", "--batch", "1", "--loaders", "0", "--device", "cpu"),
     ]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
