@@ -3,12 +3,33 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 Features = Float[Tensor, "batch _channel _depth _height _width"]
 Triple = tuple[int, int, int]
 
 LEAK = 0.01
 """Negative slope of LeakyReLU, as nnU-Net plans it."""
+
+
+class InstanceNorm(nn.InstanceNorm3d):
+    """Zero mean and unit variance per image and channel, then an affine map.
+
+    In evaluation on CPUs it is computed as its equals that are fast there: nn.InstanceNorm3d copies what lies channels
+    last (two ways), and takes four times as long as a GroupNorm of one channel per group in fp32.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-5, affine=True)
+
+    def forward(self, x: Features) -> Features:
+        if not self.training and x.device.type == "cpu":
+            if x.is_contiguous():
+                return functional.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
+            if x.dtype == torch.bfloat16 and len(x) == 1:  # of one image the batch's statistics are the image's
+                return functional.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        out: Tensor = super().forward(x)
+        return out
 
 
 class ConvNormAct(nn.Module):
@@ -18,7 +39,7 @@ class ConvNormAct(nn.Module):
         super().__init__()
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         self.conv = nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=bias)
-        self.norm = nn.InstanceNorm3d(outputs, eps=1e-5, affine=True)
+        self.norm = InstanceNorm(outputs)
         self.act = nn.LeakyReLU(LEAK, inplace=True)
 
     def forward(self, x: Features) -> Features:
@@ -54,7 +75,7 @@ class ResidualBlock(nn.Module):
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         self.conv1 = ConvNormAct(inputs, outputs, kernel=kernel, stride=stride, bias=bias)
         self.conv2 = nn.Conv3d(outputs, outputs, kernel, 1, padding, bias=bias)
-        self.norm2 = nn.InstanceNorm3d(outputs, eps=1e-5, affine=True)
+        self.norm2 = InstanceNorm(outputs)
         self.act = nn.LeakyReLU(LEAK, inplace=True)
         self.pool = nn.AvgPool3d(stride, stride) if max(stride) > 1 else nn.Identity()
         self.project = _projection(inputs, outputs)
@@ -89,4 +110,4 @@ def join(up: Features, skip: Features) -> Features:
 def _projection(inputs: int, outputs: int) -> nn.Module:
     if inputs == outputs:
         return nn.Identity()
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 1, bias=False), nn.InstanceNorm3d(outputs, eps=1e-5, affine=True))
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 1, bias=False), InstanceNorm(outputs))

@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.blocks import Triple
-from model.unet import LongitudinalUNet
+from model.kept_memory import freed_memory_kept
+from model.network import PairNetwork
 
 Image = Float[Tensor, "modality _depth _height _width"]
 Scan = Float32[NDArray[Any], "modality _depth _height _width"]
@@ -51,7 +52,7 @@ class WindowSettings:
 
 
 def predict_pair(
-    network: LongitudinalUNet, baseline: Image, follow_up: Image, *, settings: WindowSettings, progress: Progress
+    network: PairNetwork, baseline: Image, follow_up: Image, *, settings: WindowSettings, progress: Progress
 ) -> tuple[Map, Map]:
     """fp32 logits of the baseline given the follow-up, and of the follow-up given the baseline.
 
@@ -67,7 +68,7 @@ def predict_pair(
 
 
 def lesion_probabilities(
-    network: LongitudinalUNet, baseline: Scan, follow_up: Scan, *, patch: Triple
+    network: PairNetwork, baseline: Scan, follow_up: Scan, *, patch: Triple
 ) -> tuple[Probability, Probability]:
     """Lesion probability of both scans of a pair on a 1 mm network grid, tiled as the service does it."""
     settings = WindowSettings(patch=patch, bf16=True, skip_empty=True)
@@ -77,7 +78,7 @@ def lesion_probabilities(
 
 
 def predict_one(
-    network: LongitudinalUNet, current: Image, prior: Image | None, *, settings: WindowSettings, progress: Progress
+    network: PairNetwork, current: Image, prior: Image | None, *, settings: WindowSettings, progress: Progress
 ) -> Map:
     """fp32 logits of the current scan; without a prior the scan is its own, at one encoder pass."""
 
@@ -108,9 +109,10 @@ def gaussian_weight(patch: Triple) -> Float[Tensor, "_ _ _"]:
     return torch.from_numpy(weight.astype(np.float32))
 
 
+@freed_memory_kept()
 @torch.inference_mode()
 def _run(
-    network: LongitudinalUNet,
+    network: PairNetwork,
     scans: Sequence[Image],
     tile_pass: TilePass,
     *,
@@ -141,9 +143,10 @@ def _tile_logits(tile_pass: TilePass, tiles: list[Tensor], outputs: int, setting
         return [tiles[0].new_tensor([EMPTY_LOGIT, 0.0])[:, None, None, None]] * outputs
     sums: list[Tensor] = []
     versions = _mirror_sets(settings.mirror_axes)
+    layout = torch.channels_last_3d if settings.bf16 else torch.contiguous_format  # what the norms are fast in
     for axes in versions:
         dims = [axis + 2 for axis in axes]
-        flipped = [torch.flip(tile, dims).contiguous(memory_format=torch.channels_last_3d) for tile in tiles]
+        flipped = [torch.flip(tile, dims).contiguous(memory_format=layout) for tile in tiles]
         with torch.autocast(tiles[0].device.type, dtype=torch.bfloat16, enabled=settings.bf16):
             logits = tile_pass(flipped)
         straight = [torch.flip(one.float(), dims)[0] for one in logits]
