@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Mask = Bool[NDArray[Any], "d h w"]
 
+BLACK_HOLE_DEPTH_MM = 3.0
+"""Distance from a lesion's border where it may be destroyed tissue, dark on FLAIR."""
+
 FATES = ("unchanged", "new", "resolved", "grown", "shrunk")
 FATE_SHARES = (0.24, 0.22, 0.20, 0.18, 0.16)
 
@@ -107,7 +110,9 @@ def lesion_layer(
     value = (1 + (level - 1) * variation) * texture
     if channel == 1:
         image = image + lesions.mimics
-        value = np.where(rng.random() < 0.2, value * (1 - 0.5 * np.maximum(soft - 0.9, 0) / 0.1), value)  # black holes
+        if rng.random() < 0.2:  # black holes: fluid in the middle of large lesions
+            core = ndimage.distance_transform_edt(lesions.masks[time]) > BLACK_HOLE_DEPTH_MM
+            value = value * (1 - np.float32(0.6) * ndimage.gaussian_filter(core.astype(np.float32), 0.7))
     return np.asarray(image * (1 - soft) + value * soft, np.float32)
 
 
