@@ -158,14 +158,14 @@ def test_augmentation_is_the_same_for_the_same_seed_and_leaves_the_generators_al
     size = reach(PATCH)
     images = torch.rand(4, *size)
     labels = torch.zeros(2, *size, dtype=torch.int16)
-    state, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()
+    state, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002 (the library draws from it)
 
     first, again, other = (augment(images, labels, PATCH, seed)[0] for seed in (7, 7, 8))
 
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), state)
-    assert np.array_equal(np.random.get_state()[1], numpys)
+    assert np.array_equal(np.random.get_state()[1], numpys)  # noqa: NPY002 (the same)
 
 
 def test_what_lies_outside_the_head_stays_zero() -> None:
