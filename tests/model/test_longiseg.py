@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.longiseg import read_plans, rename
-from model.unet import build
+from model.unet import build_unet
 
 CHECKPOINT = {"trainer_name": "LongiSegTrainerDiffWeighting", "init_args": {"configuration": "3d_fullres"}}
 DATASET = {"channel_names": {"0": "T1", "1": "FLAIR"}, "labels": {"background": 0, "lesion": 1}}
@@ -94,4 +94,4 @@ def test_names_of_a_residual_encoder_find_their_place() -> None:
 
     ours = rename({name: torch.zeros(1) for name in names})
 
-    assert set(ours) == set(build(config).state_dict())
+    assert set(ours) == set(build_unet(config).state_dict())
