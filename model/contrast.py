@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.anatomy import Anatomy, Tissue
+from model.patch_anatomy import WHITE_MATTER
+from model.scanner import smooth_field
 
 TYPICAL: dict[Tissue, tuple[float, float]] = {
     Tissue.AIR: (0.02, 0.02),
@@ -50,21 +52,38 @@ def draw_contrast(anatomy: Anatomy, rng: np.random.Generator) -> Contrast:
     )
 
 
-def paint_labels(tissue: UInt8[NDArray[Any], "d h w"], contrast: Contrast, channel: int) -> NDArray[np.float32]:
-    """An image of the label map, white matter near 1, edges with partial volume."""
+def paint_labels(
+    tissue: UInt8[NDArray[Any], "d h w"], contrast: Contrast, channel: int
+) -> Float32[NDArray[Any], "d h w"]:
+    """An image of the label map, white matter near 1, edges with partial volume, tissue with structure."""
     rng = np.random.default_rng(contrast.seed + channel)
     image = contrast.means[channel][tissue]
-    coarse = ndimage.gaussian_filter(rng.standard_normal(tissue.shape, dtype=np.float32), 1.2)
-    image = image * (1 + np.float32(contrast.texture * 4) * coarse)
-    return np.asarray(ndimage.gaussian_filter(image, 0.55), np.float32)
+    regional = 1 + np.float32(0.03) * smooth_field(tissue.shape, 7, rng)
+    # cortex and nuclei are less alike from place to place than white matter is
+    uneven = np.where(WHITE_MATTER[tissue], 0, np.float32(0.05)) * smooth_field(tissue.shape, 14, rng)
+    grain = np.float32(contrast.texture * 3) * rng.standard_normal(tissue.shape, dtype=np.float32)
+    return np.asarray(ndimage.gaussian_filter(image * (regional + uneven + grain), 0.68, truncate=3.0), np.float32)
+
+
+def white_of_labels(
+    tissue: UInt8[NDArray[Any], "d h w"], contrast: Contrast, channel: int
+) -> Float32[NDArray[Any], "d h w"]:
+    """The white matter's signal at each voxel of a label map; outside white matter that of the hemispheres."""
+    table = np.where(WHITE_MATTER[: len(contrast.means[channel])], contrast.means[channel], np.float32(1))
+    return np.asarray(table.astype(np.float32)[tissue])
 
 
 def _draw_means(codes: int, channel: int, rng: np.random.Generator) -> NDArray[np.float32]:
     means = rng.uniform(0.05, 1.8 if channel == 0 else 1.5, codes).astype(np.float32)  # extra-cerebral: anything
     for tissue, pair in TYPICAL.items():
         if tissue < codes:
-            means[tissue] = pair[channel] * np.exp(rng.normal(0, 0.07))
+            # the brainstem passes into white matter without a border
+            means[tissue] = pair[channel] * np.exp(rng.normal(0, 0.03 if WHITE_MATTER[tissue] else 0.07))
     means[Tissue.WHITE] = 1.0
+    # from the real scans' median upwards: they are partly partial volume
+    means[Tissue.GREY] = rng.uniform(0.58, 0.80) if channel == 0 else rng.uniform(1.05, 1.35)
     if rng.random() < 0.1:
         means[Tissue.GREY] = rng.uniform(0.6, 1.4)
+    if codes > Tissue.CEREBELLUM_GREY:
+        means[Tissue.CEREBELLUM_GREY] = means[Tissue.GREY] * np.exp(rng.normal(-0.03, 0.04))
     return means

@@ -1,6 +1,6 @@
 """Segmentation and registration learned together on slices of a pair, 2.5D.
 
-Source: Denner et al. 2020, arXiv 2010.07231: a fully convolutional DenseNet sees the slices of both time points as
+Source: Denner et al. 2020, arXiv 2004.03675: a fully convolutional DenseNet sees the slices of both time points as
 channels (early fusion) and learns a deformable registration beside the segmentation; the slices of all three
 orientations go through one network, and their predictions are averaged. Ours: growth and depth by plan, InstanceNorm,
 Dice with cross-entropy in place of the asymmetric loss, one orientation per training step, training in both temporal
@@ -126,11 +126,18 @@ class DennerNetwork(PairNetwork):
         return volume_of(self.segmentation_head(features), axis, len(current))
 
     def _features(self, fixed: Slices, moving: Slices) -> Slices:
-        """Padded with zeros to what the halving needs, and cut again."""
+        """Padded with zeros to what the halving needs, and cut again; zero for slices that show nothing.
+
+        On an empty slice every InstanceNorm multiplies rounding errors by 300: in bf16 the gradient overflowed.
+        """
         height, width = fixed.shape[2:]
         stride = self.backbone.stride
         padded = functional.pad(torch.cat((fixed, moving), dim=1), (0, -width % stride, 0, -height % stride))
-        features: Tensor = self.backbone(padded)
+        seen = padded.flatten(1).any(dim=1)
+        seen[0] |= ~seen.any()  # a batch without slices has no shape
+        found: Tensor = self.backbone(padded[seen])
+        features = found.new_zeros((len(padded), *found.shape[1:]))
+        features[seen] = found
         return features[:, :, :height, :width]
 
 

@@ -1,205 +1,174 @@
-"""Lesions in a patch: where they lie, what each does between the two scans, and how they look."""
+"""Lesions as a visit shows them: carried along its motion, drawn into T1 and FLAIR."""
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from model.anatomy import MNI_SHAPE, SDF_STEPS_PER_MM, Anatomy, Tissue
+from model.deformation import Patch
+from model.lesion_fates import Fate, PaintedLesion
 from model.scanner import smooth_field
-from model.training_pool import TrainingPool
 
-if TYPE_CHECKING:
-    from model.synthesis import Frame
+Box = tuple[slice, slice, slice]
+Values = Float32[NDArray[Any], "_ _ _"]
+Image = Float32[NDArray[Any], "d h w"]
 
-Mask = Bool[NDArray[Any], "d h w"]
-
-BLACK_HOLE_DEPTH_MM = 3.0
-"""Distance from a lesion's border where it may be destroyed tissue, dark on FLAIR."""
-
-FATES = ("unchanged", "new", "resolved", "grown", "shrunk")
-FATE_SHARES = (0.24, 0.22, 0.20, 0.18, 0.16)
+MARGIN = 5
+"""Voxels around a lesion's box: room for its motion, its soft edge and its halo."""
+SMALL = 60
+"""Up to so many voxels the carried lesion keeps its volume: a threshold at one half would drop the smallest."""
+FULL = 0.95
+"""Least weight of the lesion's signal at its brightest voxel: the smallest are soft, not faint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lesions:
-    """The lesions of a patch at both times (0: current, 1: prior), and how to draw them."""
+class SeenLesion:
+    """A lesion, or what is left of it, in a box of a visit's patch."""
 
-    masks: tuple[Mask, Mask]
-    native: Mask
-    """Lesion voxels that the real image shows by itself."""
-    white: Mask
-    mimics: NDArray[np.float32]
-    """Signal on FLAIR that is no lesion, relative to white matter."""
-    flair_contrast: float
-    """FLAIR lesion over white matter."""
-    t1_contrast: float
-    softness_mm: float
-
-    def healed(self, image: NDArray[np.float32], tissue: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The image with its own lesions replaced by the local white matter, ready to be painted anew."""
-        if not self.native.any():
-            return image
-        wide = ndimage.binary_dilation(self.native, iterations=1)
-        white = ((tissue == Tissue.WHITE) & ~ndimage.binary_dilation(wide, iterations=1)).astype(np.float32)
-        weight = ndimage.gaussian_filter(white, 4.0)
-        local = ndimage.gaussian_filter(white * image, 4.0) / np.maximum(weight, 1e-4)
-        local = np.where(weight > 1e-3, local, 1.0)
-        grain = np.random.default_rng(int(self.native.sum())).standard_normal(image.shape, dtype=np.float32)
-        soft = ndimage.gaussian_filter(wide.astype(np.float32), 0.7)
-        return np.asarray(image * (1 - soft) + (local * (1 + 0.03 * grain)) * soft, np.float32)
-
-    def seen_from(self, frame: "Frame", moved: "Frame") -> "Lesions":
-        """The same lesions on the grid of a displaced frame."""
-        matrix = np.linalg.solve(frame.matrix, moved.matrix)
-        offset = np.linalg.solve(frame.matrix, moved.offset - frame.offset)
-
-        def carry(array: NDArray[Any]) -> NDArray[Any]:
-            source = array.astype(np.float32)
-            return np.asarray(ndimage.affine_transform(source, matrix, offset, frame.shape, order=1))
-
-        return replace(
-            self,
-            masks=(carry(self.masks[0]) > 0.5, carry(self.masks[1]) > 0.5),
-            native=carry(self.native) > 0.5,
-            white=carry(self.white) > 0.5,
-            mimics=carry(self.mimics),
-        )
+    lesion: PaintedLesion
+    box: Box
+    share: Values
+    """Of each voxel that the lesion fills."""
+    mask: Bool[NDArray[Any], "_ _ _"]
+    scar: bool
+    """Not there any more at this visit; what remains is not marked."""
 
 
-def place_lesions(
-    anatomy: Anatomy, frame: "Frame", pool: TrainingPool, rng: np.random.Generator, *, changing: bool
-) -> Lesions:
-    """Lesions from whole-brain patterns and single shapes, in white matter mostly, each with a fate of its own."""
-    tissue = frame.nearest(anatomy.tissue)
-    allowed = _allowed(tissue, rng)
-    native = np.zeros(frame.shape, bool) if anatomy.lesions is None else frame.nearest(anatomy.lesions) > 0
-    placed = native.copy()
-    for _ in range(int(rng.choice(3, p=(0.25, 0.55, 0.2)))):
-        placed |= _pattern(anatomy, frame, pool, rng) & allowed
-    distance = np.asarray(frame.linear(anatomy.ventricle_distance) / SDF_STEPS_PER_MM, np.float32)
-    for _ in range(int(rng.integers(0, 14))):
-        _place_single(placed, allowed, distance, pool, rng)
-    placed = _without_crumbs(placed)
-    current, prior = _fates(placed, rng) if changing else (placed, placed)
-    if rng.random() < 0.5:
-        current, prior = prior, current
-    return Lesions(
-        masks=(current & allowed, prior & allowed),
-        native=native,
-        white=tissue == Tissue.WHITE,
-        mimics=_mimics(tissue, distance, rng),
-        flair_contrast=float(rng.uniform(1.2, 1.75)),
-        t1_contrast=float(rng.uniform(0.5, 0.95)),
-        softness_mm=float(rng.uniform(0.4, 0.9)),
+def seen_lesions(
+    lesions: Sequence[PaintedLesion], dense: Float32[NDArray[Any], "3 d h w"] | None, shape: Patch, *, later: bool
+) -> list[SeenLesion]:
+    """The lesions that a visit shows; `dense`: the patient's voxel at each of its voxels, None where it lies still."""
+    seen = []
+    for lesion in lesions:
+        state = lesion.later if later else lesion.earlier
+        scar = later and lesion.fate is Fate.RESOLVED and lesion.look.scar > 0
+        piece = lesion.earlier if scar else state
+        if piece.any():
+            box = _box(lesion, shape)
+            share = _share(lesion, piece, dense, box)
+            seen.append(SeenLesion(lesion=lesion, box=box, share=share, mask=_mask(share), scar=scar))
+    return seen
+
+
+def lesion_mask(seen: Sequence[SeenLesion], shape: Patch) -> Bool[NDArray[Any], "d h w"]:
+    """Every voxel of every lesion, scars left out: the target."""
+    mask = np.zeros(shape, bool)
+    for one in seen:
+        if not one.scar:
+            mask[one.box] |= one.mask
+    return mask
+
+
+def paint_lesions(
+    image: Image, white: Image, seen: Sequence[SeenLesion], *, channel: int, gain: float, rng: np.random.Generator
+) -> Image:
+    """The image with lesions (channel 0: T1, 1: FLAIR).
+
+    Args:
+        image: white matter near 1.
+        white: the white matter's signal around each voxel, which a lesion's contrast refers to.
+        seen: the lesions.
+        channel: of the image.
+        gain: how strongly this visit shows every lesion's contrast, near 1.
+        rng: for the grain inside lesions.
+    """
+    out = image.copy()
+    for one in seen:
+        draw = _draw_flair if channel == 1 else _draw_t1
+        out[one.box] = draw(out[one.box], white[one.box], one, gain, rng)
+    return out
+
+
+def _draw_flair(image: Values, white: Values, one: SeenLesion, gain: float, rng: np.random.Generator) -> Values:
+    look = one.lesion.look
+    soft = _soft(one)
+    excess = (look.flair - 1) * gain
+    if one.scar:
+        return np.asarray(image + np.float32(look.scar * excess) * soft, np.float32)
+    if look.halo:
+        around = ndimage.gaussian_filter(one.share, 1.8) * (1 - soft)
+        image = image + np.float32(look.halo * excess) * around
+    level = 1 + np.float32(excess) * _varied(one)
+    # a black hole is dark on FLAIR only where it is deepest
+    level = level - np.float32(look.core) * (level - 0.55) * _depth(one) ** 2
+    return _blended(image, white, level, soft, rng)
+
+
+def _draw_t1(image: Values, white: Values, one: SeenLesion, gain: float, rng: np.random.Generator) -> Values:
+    look = one.lesion.look
+    if one.scar:
+        return image
+    level = 1 - np.float32((1 - look.t1) * gain) * _varied(one)
+    level = level - np.float32(look.core) * (level - 0.3) * _depth(one)
+    # on T1 a lesion is as wide at its core and narrower at its edge
+    return _blended(image, white, level, _soft(one) ** 1.4, rng)
+
+
+def _blended(image: Values, white: Values, level: Values, soft: Values, rng: np.random.Generator) -> Values:
+    """Half of the tissue's own structure stays visible through the lesion: else it looks pasted."""
+    tissue = 0.5 * white + 0.5 * np.clip(image, 0.9 * white, 1.15 * white)
+    grain = 1 + np.float32(0.025) * rng.standard_normal(image.shape, dtype=np.float32)
+    return np.asarray(image + soft * (level * tissue * grain - image), np.float32)
+
+
+def _soft(one: SeenLesion) -> Values:
+    """Weight of the lesion's signal: 1 inside, falling off over its soft edge."""
+    source = one.mask.astype(np.float32) if one.mask.sum() <= SMALL else one.share
+    soft = ndimage.gaussian_filter(source, one.lesion.look.softness_mm)
+    peak = float(soft.max())
+    return np.asarray(np.minimum(soft * max(1.0, FULL / max(peak, 0.2)), 1.0), np.float32)
+
+
+def _depth(one: SeenLesion) -> Values:
+    """0 at the edge, 1 in the middle of what is at least 6 mm thick."""
+    if not one.lesion.look.core:
+        return np.zeros_like(one.share)
+    deep = ndimage.gaussian_filter(one.share, 2.0)
+    return np.asarray(np.clip((deep - 0.45) / 0.35, 0, 1) * one.share, np.float32)
+
+
+def _varied(one: SeenLesion) -> Values:
+    """The lesion's own structure, the same at both visits: about 1, smooth over 5 mm."""
+    cells = max(2, max(one.share.shape) // 5)
+    field = smooth_field(one.share.shape, cells, np.random.default_rng(one.lesion.look.seed))
+    return np.asarray(np.clip(1 + np.float32(one.lesion.look.variation) * field, 0.6, 1.4), np.float32)
+
+
+def _box(lesion: PaintedLesion, shape: Patch) -> Box:
+    a, b, c = (
+        slice(max(0, first - MARGIN), min(whole, first + length + MARGIN))
+        for first, length, whole in zip(lesion.start, lesion.later.shape, shape, strict=True)
     )
+    return a, b, c
 
 
-def lesion_layer(
-    image: NDArray[np.float32], lesions: Lesions, *, time: int, channel: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """The clean image with this time's lesions (channel 0: T1, 1: FLAIR) and, on FLAIR, the mimics."""
-    soft = ndimage.gaussian_filter(lesions.masks[time].astype(np.float32), lesions.softness_mm)
-    soft = np.clip(soft * 1.15, 0, 1)
-    variation = 1 + np.float32(0.12) * smooth_field(image.shape, 12, rng)
-    texture = 1 + np.float32(0.05) * rng.standard_normal(image.shape, dtype=np.float32)
-    level = lesions.flair_contrast if channel == 1 else lesions.t1_contrast
-    value = (1 + (level - 1) * variation) * texture
-    if channel == 1:
-        image = image + lesions.mimics
-        if rng.random() < 0.2:  # black holes: fluid in the middle of large lesions
-            core = ndimage.distance_transform_edt(lesions.masks[time]) > BLACK_HOLE_DEPTH_MM
-            value = value * (1 - np.float32(0.6) * ndimage.gaussian_filter(core.astype(np.float32), 0.7))
-    return np.asarray(image * (1 - soft) + value * soft, np.float32)
+def _share(
+    lesion: PaintedLesion, piece: NDArray[np.bool_], dense: Float32[NDArray[Any], "3 d h w"] | None, box: Box
+) -> Values:
+    if dense is None:
+        share = np.zeros([s.stop - s.start for s in box], np.float32)
+        inner = [
+            slice(first - s.start, first - s.start + n)
+            for first, s, n in zip(lesion.start, box, piece.shape, strict=True)
+        ]
+        share[tuple(inner)] = piece
+        return share
+    # interpolation falls to zero beyond the box only where there is a zero to fall to
+    source = np.pad(piece, 1).astype(np.float32)
+    at = dense[(slice(None), *box)] - (np.array(lesion.start, np.float32) - 1)[:, None, None, None]
+    return np.asarray(ndimage.map_coordinates(source, at, output=np.float32, order=1), np.float32)
 
 
-def _allowed(tissue: NDArray[np.uint8], rng: np.random.Generator) -> Mask:
-    """White matter and brainstem; in some heads grey matter next to it; never fluid."""
-    allowed = np.isin(tissue, (Tissue.WHITE, Tissue.BRAINSTEM, Tissue.CEREBELLUM_WHITE))
-    if rng.random() < 0.5:
-        grey = np.isin(tissue, (Tissue.GREY, Tissue.DEEP_GREY))
-        allowed |= grey & ndimage.binary_dilation(allowed, iterations=2)
-    return np.asarray(allowed)
-
-
-def _pattern(anatomy: Anatomy, frame: "Frame", pool: TrainingPool, rng: np.random.Generator) -> Mask:
-    """A patient's whole pattern laid on this head: shifted up to 6 mm, half of them mirrored."""
-    pattern = pool.patterns[int(rng.integers(len(pool.patterns)))]
-    scale = np.diag(anatomy.mni_scale.astype(np.float64))
-    shift = anatomy.mni_shift + rng.uniform(-6, 6, 3)
-    if rng.random() < 0.5:
-        scale[2, 2] *= -1
-        shift[2] = MNI_SHAPE[2] - 1 - shift[2]
-    matrix, offset = scale @ frame.matrix, scale @ frame.offset + shift
-    moved = ndimage.affine_transform(pattern.astype(np.uint8), matrix, offset, frame.shape, order=0)
-    return np.asarray(moved > 0)
-
-
-def _place_single(
-    placed: Mask, allowed: Mask, distance: NDArray[np.float32], pool: TrainingPool, rng: np.random.Generator
-) -> None:
-    """Adds one single lesion to `placed`: half of them near the ventricles, some shrunk to a few voxels."""
-    near = allowed & (distance < 6) if rng.random() < 0.5 else allowed
-    spots = np.flatnonzero(near)
-    if len(spots) == 0:
-        return
-    centre = np.array(np.unravel_index(int(rng.choice(spots)), placed.shape))
-    shape = pool.singles[int(rng.integers(len(pool.singles)))]
-    shape = np.asarray(np.flip(shape, axis=int(rng.integers(3))).transpose(rng.permutation(3)))
-    size = rng.uniform(0.4, 1.1)
-    shape = ndimage.zoom(np.pad(shape, 1).astype(np.float32), size, order=1) > 0.5
-    low = centre - np.array(shape.shape) // 2
-    start, stop = np.maximum(low, 0), np.minimum(low + shape.shape, placed.shape)
-    target = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-    source = tuple(slice(a, b) for a, b in zip(start - low, stop - low, strict=True))
-    placed[target] |= shape[source] & allowed[target]
-
-
-def _fates(placed: Mask, rng: np.random.Generator) -> tuple[Mask, Mask]:
-    """The lesions at the later and the earlier time; small ones do not shrink away, they vanish whole."""
-    labelled, _ = ndimage.label(placed, np.ones((3, 3, 3)))
-    later, earlier = np.zeros_like(placed), np.zeros_like(placed)
-    for label, box in enumerate(ndimage.find_objects(labelled), start=1):
-        lesion = labelled[box] == label
-        fate = str(rng.choice(FATES, p=FATE_SHARES))
-        smaller = _shrunk(lesion, float(rng.uniform(0.2, 0.65)))
-        later[box] |= {"resolved": np.zeros_like(lesion), "shrunk": smaller}.get(fate, lesion)
-        earlier[box] |= {"new": np.zeros_like(lesion), "grown": smaller}.get(fate, lesion)
-    return later, earlier
-
-
-def _without_crumbs(placed: Mask, *, fewest_voxels: int = 5) -> Mask:
-    """Without what the tissue cuts off a pattern: crumbs that no reader would mark."""
-    labelled, _ = ndimage.label(placed, np.ones((3, 3, 3)))
-    sizes = np.bincount(labelled.ravel())
-    sizes[0] = 0
-    return np.asarray((sizes >= fewest_voxels)[labelled])
-
-
-def _shrunk(lesion: Mask, part: float) -> Mask:
-    """The deepest voxels of the lesion, `part` of its volume."""
-    depth = ndimage.distance_transform_edt(np.pad(lesion, 1))[1:-1, 1:-1, 1:-1]
-    depth = depth + 0.3 * ndimage.gaussian_filter(depth, 1.0)
-    keep = max(1, round(part * int(lesion.sum())))
-    limit = np.partition(depth[lesion], -keep)[-keep]
-    return np.asarray(lesion & (depth >= limit))
-
-
-def _mimics(tissue: NDArray[np.uint8], distance: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Bright FLAIR that is no lesion: caps and rims of the ventricles, cortex, flow in fluid, dirty white matter."""
-    extra = np.zeros(tissue.shape, np.float32)
-    if rng.random() < 0.6:
-        rim = (tissue == Tissue.WHITE) & (distance < rng.uniform(1.0, 2.2))
-        extra += ndimage.gaussian_filter(rim.astype(np.float32), 0.7) * np.float32(rng.uniform(0.05, 0.25))
-    if rng.random() < 0.5:
-        bright = smooth_field(tissue.shape, 8, rng) > 0.5
-        extra += (tissue == Tissue.GREY) * bright * np.float32(rng.uniform(0.05, 0.3))
-    if rng.random() < 0.4:
-        flow = (smooth_field(tissue.shape, 10, rng) > 0.8) & np.isin(tissue, (Tissue.VENTRICLE, Tissue.CSF))
-        extra += flow * np.float32(rng.uniform(0.2, 1.0))
-    if rng.random() < 0.4:
-        extra += (tissue == Tissue.WHITE) * np.float32(0.05) * np.maximum(smooth_field(tissue.shape, 6, rng), 0)
-    return extra
+def _mask(share: Values) -> Bool[NDArray[Any], "_ _ _"]:
+    """At least half filled; the smallest keep their volume in their fullest voxels."""
+    voxels = round(float(share.sum()))
+    if not 0 < voxels <= SMALL:
+        return np.asarray(share > 0.5)
+    fullest = np.argsort(-share.ravel(), kind="stable")[:voxels]
+    mask = np.zeros(share.size, bool)
+    mask[fullest] = share.ravel()[fullest] > 0
+    return mask.reshape(share.shape)

@@ -1,9 +1,10 @@
 """Longitudinal pairs with known lesions: (current, prior, target), deterministic from a seed.
 
-    anatomy --shared affine--> tissue --contrast--> clean images --lesions of that time--> scanner --mask, z-score-->
+    anatomy --bend, affine--> patient with lesions --motion, atrophy--> visit (two of them, from here on each by itself)
+    visit --contrast--> clean images --mimics, lesions--> painted images --scanner--> scans --brain mask, z-score-->
 
-Each lesion is unchanged, new, resolved, grown or shrunk between the two scans. The prior is moved a little, as a
-residual misregistration; the target is the lesion mask of the current scan, whose grid is not moved.
+Each lesion is unchanged, new, resolved, grown or shrunk between the two visits. Either scan may be moved, as a residual
+misregistration; each target lies on the grid of its own scan, so a sample can be learnt from in both directions.
 """
 
 from dataclasses import dataclass
@@ -12,16 +13,22 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
-from model.anatomy import SDF_STEPS_PER_MM, Anatomy, Tissue
-from model.contrast import Contrast, draw_contrast, paint_labels
-from model.lesion_painting import Lesions, lesion_layer, place_lesions
-from model.scanner import acquire, draw_acquisition, smooth_field, tone
+from model.anatomy import Anatomy, Tissue
+from model.contrast import Contrast, draw_contrast, paint_labels, white_of_labels
+from model.deformation import Motion, Patch, Placement, displaced, draw_placement, shrunken, still
+from model.lesion_fates import PaintedLesion, draw_lesions
+from model.lesion_painting import SeenLesion, lesion_mask, paint_lesions, seen_lesions
+from model.mimics import Mimics, draw_mimics, mimic_layers, of_visit
+from model.patch_anatomy import PatchAnatomy, canvas, seen_anatomy
+from model.placement import place_lesions
+from model.scanner import acquire, draw_field_of_view, draw_worn_acquisition, smooth_field, tone
 from model.training_pool import TrainingPool
 
-Patch = tuple[int, int, int]
+SAME_VISIT = 0.12
+"""Part of the samples without a second visit: half of them the scan as its own prior, half a rescan."""
+NOTHING_CHANGES = 0.15
+"""Part of the pairs in which the scanner and the mimics change and no lesion does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,105 +38,200 @@ class Sample:
     current: Float32[NDArray[Any], "2 d h w"]
     prior: Float32[NDArray[Any], "2 d h w"]
     target: Bool[NDArray[Any], "d h w"]
-    """Lesions of the current scan."""
+    """Lesions of the current scan, on its own grid."""
     prior_target: Bool[NDArray[Any], "d h w"]
     """Lesions of the prior scan, on its own grid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Frame:
-    """Where a patch lies in an anatomy: voxel of the anatomy = `matrix @ voxel of the patch + offset`."""
+class Patient:
+    """What both visits share."""
 
-    matrix: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    shape: Patch
+    anatomy: Anatomy
+    placement: Placement
+    lesions: tuple[PaintedLesion, ...]
+    mimics: Mimics
+    stripping_mm: Float32[NDArray[Any], "d h w"]
+    """Where the brain mask ends, mm from the true surface."""
+    as_scanned: bool
+    """A real scan keeps its own lesions, unchanged; otherwise they are healed and perhaps painted anew."""
 
-    def nearest(self, array: NDArray[Any]) -> NDArray[Any]:
-        """A label array in the patch."""
-        return np.asarray(ndimage.affine_transform(array, self.matrix, self.offset, self.shape, order=0))
 
-    def linear(self, array: NDArray[Any], *, beyond: float = 0.0) -> NDArray[np.float32]:
-        """An image in the patch; `beyond` its edge."""
-        source = array.astype(np.float32, copy=False)
-        return np.asarray(ndimage.affine_transform(source, self.matrix, self.offset, self.shape, order=1, cval=beyond))
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Visit:
+    """What one of them has for itself."""
 
-    def displaced(self, rng: np.random.Generator, *, shift_mm: float, turn_deg: float) -> "Frame":
-        """The frame after a small rigid motion about the patch's centre."""
-        turn = Rotation.from_rotvec(rng.standard_normal(3) * np.deg2rad(turn_deg) / 2).as_matrix()
-        centre = np.array(self.shape) / 2
-        matrix = self.matrix @ turn
-        offset = self.offset + self.matrix @ (centre - turn @ centre + rng.standard_normal(3) * shift_mm / 2)
-        return Frame(matrix=matrix, offset=offset, shape=self.shape)
+    motion: Motion | None
+    later: bool
+    contrast: Contrast
+    mimics: Mimics
+    stripping_mm: Float32[NDArray[Any], "d h w"]
+    lesion_gain: float
 
 
 def make_sample(pool: TrainingPool, seed: int, patch: Patch) -> Sample:
     """The sample of this seed; the same pool, seed and patch give the same sample."""
     rng = np.random.default_rng(seed)
+    same_visit = rng.random() < SAME_VISIT
+    patient = draw_patient(pool, patch, rng, changing=not same_visit and rng.random() > NOTHING_CHANGES)
+    current_is_later = bool(rng.random() < 0.5)
+    if same_visit:
+        visit = _draw_visit(patient, None, rng, later=current_is_later)
+        current, target = _scan(patient, visit, rng)
+        if rng.random() < 0.5:
+            return Sample(current=current, prior=current, target=target, prior_target=target)
+        again = _draw_visit(patient, _residual(patient, rng), rng, later=current_is_later)
+        prior, prior_target = _scan(patient, again, rng)
+        return Sample(current=current, prior=prior, target=target, prior_target=prior_target)
+    motions = _motions(patient, rng, current_is_later=current_is_later)
+    visits = [_draw_visit(patient, motions[n], rng, later=current_is_later == (n == 0)) for n in range(2)]
+    (current, target), (prior, prior_target) = (_scan(patient, visit, rng) for visit in visits)
+    return Sample(current=current, prior=prior, target=target, prior_target=prior_target)
+
+
+def draw_patient(pool: TrainingPool, patch: Patch, rng: np.random.Generator, *, changing: bool) -> Patient:
+    """A head with lesions and mimics; half of them are real scans, half label maps."""
     real = rng.random() < 0.5
-    candidates = [a for a in pool.anatomies if (a.t1 is not None) == real]
+    candidates = [a for a in pool.anatomies if (a.t1 is not None) == real] or pool.anatomies
     anatomy = candidates[int(rng.integers(len(candidates)))]
-    frame = _draw_frame(anatomy, patch, rng)
-    same_visit = rng.random() < 0.12
-    lesions = place_lesions(anatomy, frame, pool, rng, changing=not same_visit)
-    moved = frame.displaced(rng, shift_mm=0.6, turn_deg=0.6)
-    tilt = _mask_looseness(patch, rng)
-    current = _scan(anatomy, frame, lesions, time=0, tilt=tilt, rng=rng)
-    if same_visit and rng.random() < 0.5:
-        prior, there = current, lesions  # single time point mode: the scan is its own prior
-    else:
-        there = lesions.seen_from(frame, moved)
-        prior = _scan(anatomy, moved, there, time=1, tilt=tilt, rng=rng)
-    return Sample(
-        current=current,
-        prior=prior,
-        target=lesions.masks[0] & current.any(axis=0),
-        prior_target=there.masks[1] & prior.any(axis=0),
+    placement = draw_placement(anatomy, patch, rng)
+    seen = seen_anatomy(anatomy, placement)
+    own = own_lesions(seen)
+    as_scanned = bool(anatomy.t1 is not None and rng.random() < 0.4)
+    placed = place_lesions(seen, pool, rng)
+    if as_scanned:
+        placed &= ~own
+    elif rng.random() < 0.7:
+        placed |= own
+    return Patient(
+        anatomy=anatomy,
+        placement=placement,
+        lesions=draw_lesions(placed, rng, changing=changing),
+        mimics=draw_mimics(seen, rng),
+        stripping_mm=_stripping(patch, rng, middle=rng.uniform(-0.5, 2.5), spread=rng.uniform(0.3, 2.5)),
+        as_scanned=as_scanned,
     )
 
 
-def _draw_frame(anatomy: Anatomy, patch: Patch, rng: np.random.Generator) -> Frame:
-    """A patch about a brain voxel: head tilt to 15 degrees, size 0.9 to 1.1, half of them mirrored left-right."""
-    white = np.flatnonzero(anatomy.tissue.ravel()[::97] == Tissue.WHITE) * 97
-    centre = np.array(np.unravel_index(int(rng.choice(white)), anatomy.tissue.shape), np.float64)
-    turn = Rotation.from_rotvec(np.clip(rng.standard_normal(3), -2, 2) * np.deg2rad(7.5)).as_matrix()
-    stretch = np.diag(rng.uniform(0.9, 1.1) * np.exp(rng.uniform(-0.04, 0.04, 3)))
+def _motions(patient: Patient, rng: np.random.Generator, *, current_is_later: bool) -> list[Motion | None]:
+    """Of the current and of the prior scan: one or both moved, the later with less brain in a half of the pairs."""
+    moved = ((True, False), (False, True), (True, True))[int(rng.choice(3, p=(0.2, 0.4, 0.4)))]
+    motions = [_residual(patient, rng) if one else None for one in moved]
     if rng.random() < 0.5:
-        stretch[2, 2] *= -1
-    matrix = turn @ stretch
-    jitter = rng.uniform(-0.25, 0.25, 3) * patch
-    return Frame(matrix=matrix, offset=centre - matrix @ (np.array(patch) / 2 + jitter), shape=patch)
+        later = 0 if current_is_later else 1
+        fluid_mm = rng.uniform(0.1, 0.9)
+        motions[later] = shrunken(
+            motions[later] or still(patient.placement.shape),
+            patient.placement,
+            patient.anatomy,
+            fluid_mm=fluid_mm,
+            surface_mm=rng.uniform(0.1, 0.5) * fluid_mm,
+        )
+    return motions
+
+
+def _residual(patient: Patient, rng: np.random.Generator) -> Motion:
+    return displaced(still(patient.placement.shape), rng, shift_mm=0.6, turn_deg=0.6)
+
+
+def _draw_visit(patient: Patient, motion: Motion | None, rng: np.random.Generator, *, later: bool) -> Visit:
+    """Mostly both visits are stripped alike, since values are kept in the union of both masks."""
+    stripping = patient.stripping_mm
+    if rng.random() < 0.4:
+        stripping = stripping + _stripping(patient.placement.shape, rng, middle=rng.uniform(-0.6, 1.5), spread=1.2)
+    return Visit(
+        motion=motion,
+        later=later,
+        contrast=draw_contrast(patient.anatomy, rng),
+        mimics=of_visit(patient.mimics, rng),
+        stripping_mm=stripping,
+        lesion_gain=float(rng.uniform(0.88, 1.12)),
+    )
+
+
+def _stripping(
+    patch: Patch, rng: np.random.Generator, *, middle: float, spread: float
+) -> Float32[NDArray[Any], "d h w"]:
+    """Loose here and tight there, as a template mask is."""
+    field = np.float32(middle) + np.float32(spread) * smooth_field(patch, 5, rng)
+    return np.asarray(np.clip(field, -2.5, 9.0), np.float32)
 
 
 def _scan(
-    anatomy: Anatomy, frame: Frame, lesions: Lesions, *, time: int, tilt: NDArray[np.float32], rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """T1 and FLAIR of one visit, masked and z-scored as preprocessing would give them."""
-    contrast = draw_contrast(anatomy, rng)
-    tissue = frame.nearest(anatomy.tissue)
-    distance = frame.linear(anatomy.brain_distance, beyond=15.0 * SDF_STEPS_PER_MM) / SDF_STEPS_PER_MM
-    mask = (distance < tilt) & (tissue != Tissue.AIR if anatomy.t1 is not None else True)
-    clean = _clean_images(anatomy, frame, contrast, lesions, tissue)
+    patient: Patient, visit: Visit, rng: np.random.Generator
+) -> tuple[Float32[NDArray[Any], "2 d h w"], Bool[NDArray[Any], "d h w"]]:
+    """T1 and FLAIR of one visit, masked and z-scored as preprocessing would give them, and the lesions they show."""
+    shape = patient.placement.shape
+    seen = seen_anatomy(patient.anatomy, patient.placement, visit.motion)
+    dense = None if visit.motion is None else visit.motion.dense()
+    lesions = seen_lesions(patient.lesions, dense, shape, later=visit.later)
+    mask, remnants = _stripped(seen, visit, rng)
+    painted = _painted(patient, visit, seen, lesions, mimic_layers(seen, visit.mimics, dense), rng)
     channels = []
-    for channel, image in enumerate(clean):
-        painted = lesion_layer(image, lesions, time=time, channel=channel, rng=rng)
-        acquisition = draw_acquisition(rng)
-        scanned = acquire(painted, acquisition)
-        values = tone(contrast.brain_values[channel], acquisition.gamma)
-        channels.append((scanned - values.mean()) / max(float(values.std()), 1e-3) * mask)
-    return np.stack(channels).astype(np.float32)
+    views = (
+        [draw_field_of_view(shape, rng)] * 2 if rng.random() < 0.5 else [draw_field_of_view(shape, rng) for _ in "12"]
+    )
+    for channel, image in enumerate(painted):
+        acquisition = draw_worn_acquisition(rng)
+        scanned = acquire(image + remnants, acquisition)
+        values = tone(visit.contrast.brain_values[channel], acquisition.gamma)
+        # the whole brain's mean and deviation are known as well as its mask is
+        mean = values.mean() + rng.normal(0, 0.05) * values.std()
+        spread = max(float(values.std()) * np.exp(rng.normal(0, 0.06)), 1e-3)
+        channels.append(np.where(mask & views[channel], (scanned - mean) / spread, 0))
+    marked = lesion_mask(lesions, shape)
+    if patient.as_scanned:
+        marked |= own_lesions(seen)
+    return np.stack(channels).astype(np.float32), marked & mask & views[1]
 
 
-def _clean_images(
-    anatomy: Anatomy, frame: Frame, contrast: Contrast, lesions: Lesions, tissue: NDArray[np.uint8]
-) -> list[NDArray[np.float32]]:
+def own_lesions(seen: PatchAnatomy) -> Bool[NDArray[Any], "d h w"]:
+    """What is marked in a real scan."""
+    lesions = seen.anatomy.lesions
+    return np.zeros(seen.tissue.shape, bool) if lesions is None else seen.frame.nearest(lesions) > 0
+
+
+def _stripped(
+    seen: PatchAnatomy, visit: Visit, rng: np.random.Generator
+) -> tuple[Bool[NDArray[Any], "d h w"], Float32[NDArray[Any], "d h w"]]:
+    """The brain mask, and what it wrongly keeps: a real scan that was stripped gets dura, vessels and fat painted."""
+    mask = seen.surface_mm < visit.stripping_mm
+    remnants = np.zeros(mask.shape, np.float32)
+    if seen.anatomy.t1 is None:
+        return mask, remnants
+    outside = seen.tissue == Tissue.AIR
+    if rng.random() < 0.4:
+        kept = outside & mask & (smooth_field(mask.shape, 8, rng) > rng.uniform(0.2, 1.2))
+        level = np.float32(rng.uniform(0.2, 1.3)) * (1 + np.float32(0.4) * smooth_field(mask.shape, 25, rng))
+        remnants = np.where(kept, np.maximum(level, 0.02), np.float32(0)).astype(np.float32)
+        return mask & (~outside | kept), remnants
+    return mask & ~outside, remnants
+
+
+def _painted(
+    patient: Patient,
+    visit: Visit,
+    seen: PatchAnatomy,
+    lesions: list[SeenLesion],
+    layers: tuple[Float32[NDArray[Any], "d h w"], ...],
+    rng: np.random.Generator,
+) -> list[Float32[NDArray[Any], "d h w"]]:
+    """T1 and FLAIR before the scanner."""
+    painted = []
+    for channel, layer in enumerate(layers):
+        image, white = _clean(patient, visit, seen, channel)
+        lit = np.maximum(image + layer, 0)
+        painted.append(paint_lesions(lit, white, lesions, channel=channel, gain=visit.lesion_gain, rng=rng))
+    return painted
+
+
+def _clean(
+    patient: Patient, visit: Visit, seen: PatchAnatomy, channel: int
+) -> tuple[Float32[NDArray[Any], "d h w"], Float32[NDArray[Any], "d h w"]]:
+    """A channel without painted lesions, and the signal of white matter around each voxel."""
+    anatomy = patient.anatomy
     if anatomy.t1 is None or anatomy.flair is None:
-        return [paint_labels(tissue, contrast, channel) for channel in range(2)]
-    images = [frame.linear(anatomy.t1), frame.linear(anatomy.flair)]
-    return [lesions.healed(image, tissue) for image in images]
-
-
-def _mask_looseness(patch: Patch, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Where the brain mask ends, mm from the true surface: a template mask is loose here and tight there."""
-    middle, spread = rng.uniform(-0.5, 3.0), rng.uniform(0.3, 3.0)
-    field = np.float32(middle) + np.float32(spread) * smooth_field(patch, 5, rng)
-    return np.asarray(np.clip(field, -2.5, 9.0), np.float32)
+        return paint_labels(seen.tissue, visit.contrast, channel), white_of_labels(seen.tissue, visit.contrast, channel)
+    real = canvas(anatomy)
+    source = (anatomy.t1, anatomy.flair)[channel] if patient.as_scanned else real.healed[channel]
+    return seen.frame.linear(source), seen.frame.nearest(real.white[channel])

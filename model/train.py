@@ -6,69 +6,48 @@ its share of the examples and the first one writes.
 
 import argparse
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from model.blocks import Triple
 from model.checkpoint import Card, Preprocessing, save
 from model.dataset import PairStream, Place, RealPairs, Source, SyntheticPairs
 from model.losses import DeepSupervision
 from model.network import Batch, PairNetwork, Segmentation
-from model.prepared_patients import PreparedPatient
-from model.recipes import CLIP, RECIPES, RecipeName
+from model.processes import agreed, ranks
+from model.recipes import CLIP, RECIPES
 from model.training_log import TrainingLog
+from model.training_pool import check_pool
+from model.training_settings import (
+    KEPT_APART,
+    TrainingScans,
+    TrainingSettings,
+    check_patch,
+    kept_apart,
+    length,
+    over,
+    record,
+    settings_as_text,
+)
 from model.training_state import STATE, TrainingState, averaged, fresh, keep, restore
 from model.validation import validation_dice
-from model.zoo import Method, Plan, build, plan
+from model.zoo import build, plan
 
 log = logging.getLogger("model.train")
 
-Report = Callable[[int, float], None]
-"""Is told the iteration and its loss; may raise to stop."""
+LARGEST_NORM = 1e6
+"""Ordinary gradients are below 100 before they are clipped. On an empty patch each InstanceNorm multiplies rounding
+errors by 300, up to 1e17 and infinity in bf16: clipped, that is a step in a random direction."""
+MOST_UNUSABLE = 100
+"""Unusable gradients in a row are no accident of the patches."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingSettings:
-    """One run; what is here is written into the checkpoint."""
-
-    out: Path
-    data: Path | None = None
-    """Folder that synthetic pairs are made from; None: labelled scans alone."""
-    method: Method = "difference-weighting"
-    plan: Plan = "compact"
-    recipe: RecipeName = "adamw"
-    patch: Triple = (80, 96, 80)
-    iterations: int = 2000
-    batch: int = 1
-    learning_rate: float | None = None
-    """None: the recipe's."""
-    ema_decay: float = 0.99
-    synthetic_share: float = 0.5
-    """Part of the examples that are synthetic where there are labelled scans as well."""
-    hold_out: tuple[str, ...] = ()
-    """Patients of the synthetic pool that are left out of it."""
-    seed: int = 1
-    threads: int = 1
-    loaders: int = 1
-    device: str = "cpu"
-    save_every: int = 100
-    validate_every: int = 250
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TrainingScans:
-    """Labelled scans, patients apart."""
-
-    training: Sequence[PreparedPatient] = ()
-    validation: Sequence[PreparedPatient] = ()
+Report = Callable[[int, float, float], None]
+"""Is told the iteration, its loss and the part of the run that is done; may raise to stop."""
 
 
 class Step(nn.Module):
@@ -99,31 +78,31 @@ def train(
         report: is told of every iteration.
 
     Raises:
-        ValueError: nothing to train on, or a checkpoint of another network.
+        ValueError: nothing to train on, a patch that does not fit the network, a checkpoint of another network, or
+            gradients that are not finite.
     """
     torch.set_flush_denormal(True)  # denormals slow CPU training several-fold
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     scans = scans or TrainingScans()
     settings.out.mkdir(parents=True, exist_ok=True)
-    state = _state(settings, resume)
-    rank, ranks = _ranks()
+    state = _state(settings, scans, resume)
+    rank, count = ranks()
     step: nn.Module = Step(state.network, DeepSupervision())
-    if ranks > 1:
+    if count > 1:
         step = DistributedDataParallel(step, find_unused_parameters=True)
-    if state.iteration < settings.iterations:
-        with TrainingLog(settings.out) if rank == 0 else _Silent() as rows:
+    if not over(settings, state):
+        with TrainingLog(settings.out, state.iteration) if rank == 0 else _Silent() as rows:
             _run(settings, state, step, scans, rows, report or _quiet)
     if rank == 0:
-        export(settings, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
+        _export(settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
     return state
 
 
-def export(settings: TrainingSettings, network: PairNetwork, path: Path, iteration: int) -> None:
+def _export(settings: TrainingSettings, scans: TrainingScans, network: PairNetwork, path: Path, iteration: int) -> None:
     """Writes weights that every command takes, with a line on how they came about."""
-    made_of = "labelled scans" if settings.data is None else "synthetic pairs"
-    record = f"{settings.recipe} on {made_of}, {iteration} of {settings.iterations} iterations, seed {settings.seed}"
-    save(path, network, Preprocessing(patch=settings.patch), Card(name=settings.method, record=record))
+    card = Card(name=settings.method, record=record(settings, scans, iteration))
+    save(path, network, Preprocessing(patch=settings.patch), card)
 
 
 def _run(
@@ -134,31 +113,35 @@ def _run(
     rows: "TrainingLog | _Silent",
     report: Report,
 ) -> None:
-    recipe, started = RECIPES[settings.recipe], time.perf_counter()
-    rank, _ = _ranks()
-    for batch in _batches(settings, scans, state.iteration):
-        rate = recipe.rate(state.iteration, settings.iterations, learning_rate=settings.learning_rate)
+    recipe = RECIPES[settings.recipe]
+    rank, _ = ranks()
+    batches = _batches(settings, scans, state.iteration)
+    started = time.perf_counter() - state.elapsed_s
+    for batch in batches:
+        torch.manual_seed(settings.seed + state.iteration)  # some losses draw: the same after a stop
+        rate = recipe.rate(state.iteration, length(settings, state), learning_rate=settings.learning_rate)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
         value = _update(state, step, batch)
         state.iteration += 1
-        last = state.iteration >= settings.iterations
+        state.elapsed_s = time.perf_counter() - started
+        last = agreed(over(settings, state))
         dice = None
         if scans.validation and rank == 0 and (last or state.iteration % settings.validate_every == 0):
-            dice = _validate(settings, state, scans.validation)
-        elapsed = time.perf_counter() - started
-        rows.row(state.iteration, loss=value, learning_rate=rate, elapsed_s=elapsed, validation_dice=dice)
+            dice = _validate(settings, state, scans)
+            started = time.perf_counter() - state.elapsed_s  # validation is no training time
+        rows.row(state.iteration, loss=value, learning_rate=rate, elapsed_s=state.elapsed_s, validation_dice=dice)
         if state.iteration % 20 == 0:
-            log.info("iteration %d  loss %.4f  %.1f s", state.iteration, value, elapsed)
+            log.info("iteration %d  loss %.4f  %.1f s", state.iteration, value, state.elapsed_s)
         if rank == 0 and (last or state.iteration % settings.save_every == 0):
-            keep(state, settings.out / STATE, {key: str(value) for key, value in asdict(settings).items()})
-        report(state.iteration, value)
+            keep(state, settings.out / STATE, settings_as_text(settings, scans))
+        report(state.iteration, value, state.iteration / length(settings, state))
         if last:
             return
 
 
 def _update(state: TrainingState, step: nn.Module, batch: Sequence[Tensor]) -> float:
-    """One update; the loss before it."""
+    """One update, none if the gradient cannot be used; the loss before it."""
     device = next(state.network.parameters()).device
     scans = [tensor.to(device, memory_format=torch.channels_last_3d) for tensor in batch[:2]]
     targets = [tensor.to(device) for tensor in batch[2:]]
@@ -167,39 +150,50 @@ def _update(state: TrainingState, step: nn.Module, batch: Sequence[Tensor]) -> f
         value: Tensor = step(*scans, *targets)
     state.optimizer.zero_grad(set_to_none=True)
     value.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(state.network.parameters(), CLIP)
-    state.optimizer.step()
-    state.average.update_parameters(state.network)
+    norm = nn.utils.clip_grad_norm_(state.network.parameters(), CLIP)
+    if norm < LARGEST_NORM:
+        state.unusable = 0
+        state.optimizer.step()
+        state.average.update_parameters(state.network)
+    else:
+        state.unusable += 1
+    if state.unusable >= MOST_UNUSABLE:
+        raise ValueError(f"learning_rate: no usable gradient in the {MOST_UNUSABLE} iterations to {state.iteration}")
     return value.item()
 
 
-def _validate(settings: TrainingSettings, state: TrainingState, patients: Sequence[PreparedPatient]) -> float:
+def _validate(settings: TrainingSettings, state: TrainingState, scans: TrainingScans) -> float:
     """Dice of the averaged weights; the best ones are written apart."""
-    found = validation_dice(averaged(state), patients, patch=settings.patch, bf16=True)
+    found = validation_dice(averaged(state), scans.validation, patch=settings.patch, bf16=True)
     if found > state.best:
         state.best = found
         best = settings.out / f"{settings.method}-best.safetensors"
-        export(settings, averaged(state), best, state.iteration)
+        _export(settings, scans, averaged(state), best, state.iteration)
     return found
 
 
-def _state(settings: TrainingSettings, resume: Path | None) -> TrainingState:
-    network = build(plan(settings.plan, settings.method)).to(settings.device)
+def _state(settings: TrainingSettings, scans: TrainingScans, resume: Path | None) -> TrainingState:
+    config = plan(settings.plan, settings.method)
+    check_patch(config, settings.patch)
+    network = build(config).to(settings.device)
     recipe = RECIPES[settings.recipe]
     state = fresh(network, recipe, learning_rate=settings.learning_rate, ema_decay=settings.ema_decay)
     own = settings.out / STATE
     path = own if own.exists() else resume
     if path is not None:
-        restore(state, path)
+        begun_with = restore(state, path)
+        kept = begun_with.get(KEPT_APART)
+        if path == own and kept is not None and kept != kept_apart(scans):
+            raise ValueError("out: the run was begun with other patients kept apart; it has seen these")
     return state
 
 
 def _batches(settings: TrainingSettings, scans: TrainingScans, iteration: int) -> DataLoader[tuple[Tensor, ...]]:
-    rank, ranks = _ranks()
+    rank, count = ranks()
     sources, shares = _sources(settings, scans)
-    first = settings.seed * 1_000_000 // settings.batch + iteration * ranks
+    first = settings.seed * 1_000_000 // settings.batch + iteration * count
     return DataLoader(
-        PairStream(sources, shares, Place(first=first, size=settings.batch, rank=rank, ranks=ranks)),
+        PairStream(sources, shares, Place(first=first, size=settings.batch, rank=rank, ranks=count)),
         batch_size=settings.batch,
         num_workers=settings.loaders,
         prefetch_factor=6 if settings.loaders else None,
@@ -211,7 +205,8 @@ def _sources(settings: TrainingSettings, scans: TrainingScans) -> tuple[list[Sou
     sources: list[Source] = []
     shares = []
     if settings.data is not None:
-        pool = settings.out.parent / "pool"
+        check_pool(settings.data, settings.hold_out)
+        pool = settings.kept_in / "pool"
         sources.append(SyntheticPairs(data=settings.data, cache=pool, patch=settings.patch, hold_out=settings.hold_out))
         shares.append(settings.synthetic_share if scans.training else 1.0)
     if scans.training:
@@ -225,22 +220,7 @@ def _sources(settings: TrainingSettings, scans: TrainingScans) -> tuple[list[Sou
     return sources, shares
 
 
-def _ranks() -> tuple[int, int]:
-    """Number of the process, and how many there are."""
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
-
-
-def join_processes(device: str) -> str:
-    """Under `torchrun` joins the other processes; the device of this one."""
-    if "LOCAL_RANK" not in os.environ:
-        return device
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
-
-
-def _quiet(_iteration: int, _loss: float) -> None:
+def _quiet(_iteration: int, _loss: float, _done: float) -> None:
     return
 
 

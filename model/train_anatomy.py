@@ -92,7 +92,7 @@ def train_anatomy(run: AnatomyRun) -> PairNetwork:
     if (run.out / STATE).exists():
         restore(state, run.out / STATE)
     loss, started = DeepSupervision(), time.perf_counter()
-    with TrainingLog(run.out) as rows:
+    with TrainingLog(run.out, state.iteration) as rows:
         for image, regions in _batches(run, state.iteration):
             if state.iteration >= run.iterations:
                 break

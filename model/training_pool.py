@@ -28,6 +28,29 @@ class TrainingPool:
     """Each in its bounding box."""
 
 
+def check_pool(data: Path, hold_out: Sequence[str]) -> None:
+    """Refuses what no pool can be made of, before any training starts.
+
+    Raises:
+        ValueError: a part of the folder is not there, a patient to leave out is not in it, or no real scan is left.
+    """
+    masks = _masks(data)
+    parts = {
+        "open_ms_data/cross_sectional/lesion_masks_mni/*.nii.gz": bool(masks),
+        **{f"open_ms_data/cross_sectional/{n}": (data / "open_ms_data" / "cross_sectional" / n).is_dir() for n in REAL},
+        "synthseg_labels/*.nii.gz": any((data / "synthseg_labels").glob("*.nii.gz")),
+        "csim_ms_lesions/csim_lesions.npz": (data / "csim_ms_lesions" / "csim_lesions.npz").is_file(),
+    }
+    missing = [name for name, there in parts.items() if not there]
+    if missing:
+        raise ValueError(f"synthetic: expected {', '.join(missing)} in the folder, saw none")
+    unknown = set(hold_out) - set(masks)
+    if unknown:
+        raise ValueError(f"hold_out: expected patients with a lesion mask, saw {len(unknown)} without")
+    if set(REAL) <= set(hold_out):
+        raise ValueError(f"hold_out: expected one of {', '.join(REAL)} to stay")
+
+
 def load_pool(data: Path, cache: Path, *, hold_out: Sequence[str] = ()) -> TrainingPool:
     """The pool from the data folder (`open_ms_data/`, `synthseg_labels/`, `csim_ms_lesions/`).
 
@@ -37,14 +60,8 @@ def load_pool(data: Path, cache: Path, *, hold_out: Sequence[str] = ()) -> Train
         hold_out: patients to leave out, their images and their lesions.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    cross = data / "open_ms_data" / "cross_sectional"
-    masks = sorted((cross / "lesion_masks_mni").glob("*.nii.gz"))
-    masks = [path for path in masks if path.name.split(".")[0] not in hold_out]
-    anatomies = [
-        _cached(cache / f"{n}.npz", lambda n=n: real_anatomy(cross / n, cross / "lesion_masks_mni" / f"{n}.nii.gz"))
-        for n in REAL
-        if n not in hold_out
-    ]
+    masks = [path for name, path in _masks(data).items() if name not in hold_out]
+    anatomies = [_real(data, cache, name) for name in REAL if name not in hold_out]
     anatomies += [
         _cached(cache / path.name.replace(".nii.gz", f"-{LABELS_VERSION}.npz"), lambda path=path: label_anatomy(path))
         for path in sorted((data / "synthseg_labels").glob("*.nii.gz"))
@@ -54,6 +71,38 @@ def load_pool(data: Path, cache: Path, *, hold_out: Sequence[str] = ()) -> Train
         patterns=tuple(network_array(path) > 0 for path in masks),
         singles=_singles(data / "csim_ms_lesions" / "csim_lesions.npz"),
     )
+
+
+def pool_patients(data: Path) -> set[str]:
+    """Names of the patients whose lesions, or images, are in the folder."""
+    return {*_masks(data)}
+
+
+def held_out_pool(data: Path, cache: Path, patient: str) -> TrainingPool:
+    """The pool of one patient alone, image and lesions: what `load_pool` leaves out of the others.
+
+    Raises:
+        ValueError: the patient has no image.
+    """
+    if patient not in REAL:
+        raise ValueError(f"hold_out: expected one of {', '.join(REAL)}, which have images")
+    cache.mkdir(parents=True, exist_ok=True)
+    return TrainingPool(
+        anatomies=(_real(data, cache, patient),),
+        patterns=(network_array(_masks(data)[patient]) > 0,),
+        singles=_singles(data / "csim_ms_lesions" / "csim_lesions.npz"),
+    )
+
+
+def _real(data: Path, cache: Path, name: str) -> Anatomy:
+    folder = data / "open_ms_data" / "cross_sectional" / name
+    return _cached(cache / f"{name}.npz", lambda: real_anatomy(folder, _masks(data)[name]))
+
+
+def _masks(data: Path) -> dict[str, Path]:
+    """Lesion masks by the name of their patient."""
+    folder = data / "open_ms_data" / "cross_sectional" / "lesion_masks_mni"
+    return {path.name.removesuffix(".nii.gz"): path for path in sorted(folder.glob("*.nii.gz"))}
 
 
 def _singles(path: Path, *, largest: int = 40) -> tuple[NDArray[np.bool_], ...]:

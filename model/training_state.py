@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError  # what torch raises; nothing is unpickled that is no tensor
 from typing import Any, cast
 
 import torch
@@ -28,6 +29,10 @@ class TrainingState:
     iteration: int = 0
     best: float = -1.0
     """Highest validation Dice so far."""
+    elapsed_s: float = 0.0
+    """Time that the iterations took, over all parts of a run that was stopped."""
+    unusable: int = 0
+    """Iterations in a row whose gradient could not be used."""
 
 
 def fresh(network: PairNetwork, recipe: Recipe, *, learning_rate: float | None, ema_decay: float) -> TrainingState:
@@ -38,14 +43,17 @@ def fresh(network: PairNetwork, recipe: Recipe, *, learning_rate: float | None, 
     return TrainingState(network=network, average=average, optimizer=optimizer)
 
 
-def restore(state: TrainingState, path: Path) -> None:
-    """Continues from a checkpoint.
+def restore(state: TrainingState, path: Path) -> dict[str, str]:
+    """Continues from a checkpoint; the settings that it was begun with.
 
     Raises:
         ValueError: the checkpoint is of another network or recipe.
     """
-    stored = torch.load(path, weights_only=True, map_location=next(state.network.parameters()).device)
-    groups = stored["optimizer"]["param_groups"]
+    try:
+        stored = torch.load(path, weights_only=True, map_location=next(state.network.parameters()).device)
+        groups = stored["optimizer"]["param_groups"]
+    except (OSError, RuntimeError, KeyError, TypeError, UnpicklingError, EOFError) as error:
+        raise ValueError("resume: expected a checkpoint, state.pt") from error
     if set(groups[0]) != set(state.optimizer.param_groups[0]):
         raise ValueError("resume: the checkpoint is of another recipe")
     try:
@@ -56,7 +64,9 @@ def restore(state: TrainingState, path: Path) -> None:
         raise ValueError("resume: the checkpoint is of another method, plan or recipe") from error
     state.iteration = int(stored["iteration"])
     state.best = float(stored.get("best", -1.0))
+    state.elapsed_s = float(stored.get("elapsed_s", 0.0))
     log.info("resumed at iteration %d", state.iteration)
+    return dict(stored["settings"])
 
 
 def keep(state: TrainingState, path: Path, settings: dict[str, str]) -> None:
@@ -67,6 +77,7 @@ def keep(state: TrainingState, path: Path, settings: dict[str, str]) -> None:
         "optimizer": state.optimizer.state_dict(),
         "iteration": state.iteration,
         "best": state.best,
+        "elapsed_s": state.elapsed_s,
         "settings": settings,
     }
     part = path.with_name(f"{path.name}.part")

@@ -14,7 +14,8 @@ from model.dataset import PairStream, Place, RealPairs
 from model.export_weights import export
 from model.prepared_patients import PreparedPatient
 from model.recipes import RECIPES
-from model.train import TrainingScans, TrainingSettings, train
+from model.train import train
+from model.training_settings import TrainingScans, TrainingSettings
 from model.training_state import STATE
 from model.unet import UNetConfig
 
@@ -85,7 +86,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(settings: TrainingSettin
     class Stopped(Exception):
         pass
 
-    def stop(iteration: int, _loss: float) -> None:
+    def stop(iteration: int, _loss: float, _done: float) -> None:
         if iteration == 3:
             raise Stopped
 
@@ -108,6 +109,19 @@ def test_a_checkpoint_of_another_recipe_is_refused(settings: TrainingSettings, t
     train(replace(settings, iterations=1, out=tmp_path / "first"), SCANS)
     with pytest.raises(ValueError, match="resume"):
         train(replace(settings, recipe="nnunet"), SCANS, resume=tmp_path / "first" / STATE)
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing_and_many_end_the_run(
+    settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("model.train.MOST_UNUSABLE", 3)
+    lesion = np.zeros((24, 24, 24), bool)
+    scan = np.full((2, 24, 24, 24), np.nan, np.float32)
+    broken = PreparedPatient(name="p", scans=(scan,), lesions=(lesion,))
+    weights = []
+    with pytest.raises(ValueError, match="no usable gradient in the 3 iterations to 2"):
+        train(settings, TrainingScans(training=[broken]), report=lambda *_: weights.append(1))
+    assert len(weights) == 2
 
 
 def test_nothing_to_train_on_is_refused(settings: TrainingSettings):

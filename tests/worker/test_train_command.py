@@ -4,14 +4,21 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from typer.testing import CliRunner
 
 from model.checkpoint import load
+from model.training_settings import TrainingSettings
 from service.contracts.errors import InvalidOption
+from tests.fixtures.labelled_patients import write_nnunet
+from worker.cli import cli
+from worker.commands.evaluate import patients_to_score
+from worker.commands.train import Fold, train_method
 from worker.research_cli import checked_method
 
 BRAIN = (slice(2, 30), slice(2, 30), slice(2, 30))
@@ -46,13 +53,14 @@ def msdelta(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_a_method_is_trained_and_evaluated_on_the_patients_it_did_not_see(folder: Path, tmp_path: Path):
-    options = ["--data", folder, "--out", tmp_path / "run", "--fold", 1, "--folds", 4, "--patch", 32, 32, 32]
+    options = ["--data", folder, "--out", tmp_path / "run", "--fold", 1, "--folds", 4, "--patch", 48, 48, 48]
     trained = msdelta(
         *("train", "single", *options, "--iterations", 40, "--batch", 1, "--recipe", "adamw", "--loaders", 0)
     )
     assert trained.returncode == 0, trained.stderr
     weights = load(tmp_path / "run" / "single.safetensors")
-    assert weights.card.record.startswith("adamw on labelled scans, 40 of 40")
+    expected = "adamw on labelled scans of 3 patients (1 kept apart), 40 of 40 iterations, seed 1"
+    assert weights.card.record == expected
     scored = msdelta(
         *("evaluate", "single", "--run", tmp_path / "run", "--data", folder, "--out", tmp_path / "scores"),
         *("--fold", 1, "--folds", 4),
@@ -71,7 +79,7 @@ def test_a_method_is_trained_and_evaluated_on_the_patients_it_did_not_see(folder
 def test_two_processes_train_one_network(folder: Path, tmp_path: Path):
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "worker.cli"),
-        *("train", "denner", "--data", str(folder), "--out", str(tmp_path / "run"), "--patch", "32", "32", "32"),
+        *("train", "denner", "--data", str(folder), "--out", str(tmp_path / "run"), "--patch", "48", "48", "48"),
         *("--iterations", "2", "--batch", "1", "--loaders", "0", "--device", "cpu"),
     ]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -91,6 +99,73 @@ def test_a_folder_of_no_layout_is_a_named_error(tmp_path: Path):
 def test_a_method_that_is_none_is_a_named_error():
     with pytest.raises(InvalidOption, match="expected one of difference-weighting"):
         checked_method("unet")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--fold", 0), "fold: expected labelled scans"),
+        (
+            ("--data", "FOLDER", "--patch", 50, 48, 48),
+            "patch: expected multiples of 16 16 16 and above 2 of them, saw 50 48 48",
+        ),
+        (("--data", "FOLDER", "--fold", 0, "--folds", 9), "folds: 9 folds need as many patients, saw 4"),
+        (("--data", "FOLDER", "--hold-out", "nobody"), "hold_out: expected names of patients, saw 1"),
+        (("--synthetic", "FOLDER"), "synthetic: expected open_ms_data"),
+        ((), "data: expected labelled scans or a folder"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_a_named_error_before_any_training(
+    folder: Path, tmp_path: Path, options: tuple[object, ...], message: str
+):
+    runner = CliRunner()
+    given = [str(folder) if option == "FOLDER" else str(option) for option in options]
+    if "--patch" not in given:
+        given += ["--patch", "48", "48", "48"]
+    ended = runner.invoke(cli, ["train", "single", "--out", str(tmp_path / "run"), "--iterations", "1", *given])
+    assert isinstance(ended.exception, InvalidOption)
+    assert message in ended.exception.message
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_each_folder_has_its_own_folds_and_no_patient_is_on_both_sides(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`evaluate` is given one folder; the fold must be the one that training on two folders kept apart."""
+    seen = []
+    monkeypatch.setattr("worker.commands.train.train", lambda _settings, scans, **_: seen.append(scans))
+    other = write_nnunet(tmp_path / "other")
+    settings = TrainingSettings(out=tmp_path / "run", method="denner", patch=(48, 48, 48))
+    train_method(settings, [folder, other], Fold(number=1, count=2))
+    apart = {patient.folder for patient in seen[0].validation}
+    assert not apart & {patient.folder for patient in seen[0].training}
+    assert len(seen[0].validation) == len(seen[0].training) == 4
+    for one in (folder, other):
+        wanted = {patient.name for patient in patients_to_score(one, Fold(number=1, count=2))}
+        train_method(replace(settings, out=tmp_path / "run"), [one], Fold(number=1, count=2))
+        assert {patient.name for patient in seen[-1].validation} == wanted
+        assert {patient.folder for patient in seen[-1].validation} <= apart
+
+
+def test_a_patient_held_out_by_name_validates_and_is_not_trained_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    seen = []
+    monkeypatch.setattr("worker.commands.train.train", lambda _settings, scans, **_: seen.append(scans))
+    settings = TrainingSettings(out=tmp_path / "run", method="denner", patch=(48, 48, 48), hold_out=("p2",))
+    train_method(settings, [folder], None)
+    assert [patient.name for patient in seen[0].validation] == ["p2"]
+    assert [patient.name for patient in seen[0].training] == ["p0", "p1", "p3"]
+    assert [patient.name for patient in patients_to_score(folder, None, ["p2"])] == ["p2"]
+
+
+def test_a_run_goes_on_with_the_patients_it_kept_apart_only(folder: Path, tmp_path: Path):
+    settings = TrainingSettings(
+        out=tmp_path / "run", method="denner", patch=(33, 33, 33), iterations=1, loaders=0, recipe="adamw"
+    )
+    train_method(settings, [folder], Fold(number=0, count=4))
+    with pytest.raises(InvalidOption, match="other patients kept apart"):
+        train_method(replace(settings, iterations=2), [folder], Fold(number=1, count=4))
 
 
 def _write(path: Path, array: np.ndarray) -> None:

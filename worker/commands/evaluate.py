@@ -1,21 +1,32 @@
 """`msdelta evaluate`: a trained network on the labelled scans that it did not see."""
 
 import json
-import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from model.folder_prediction import CHANNEL_DIGITS, PriorForFirst
-from model.kfold import split
 from model.labelled_folder import LabelledPatient, read_labelled_folder
 from model.zoo import METHODS
 from service.contracts.errors import InvalidOption
+from worker.commands.baselines import BASELINES
 from worker.commands.predict import PredictRequest, predict_scans
 from worker.commands.score import ScoreRequest, score_folders
-from worker.commands.train import Fold
+from worker.commands.train import Fold, kept_apart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionOptions:
+    """How a network is run on labelled scans."""
+
+    prior_for_first: PriorForFirst = "follow-up"
+    """As in the paper."""
+    mirroring: bool = False
+    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +34,16 @@ class EvaluateRequest:
     """One run of the command."""
 
     model: str
-    """A method of the table, whose weights lie in `run`; or a file, an ensemble's folder, a reference model folder."""
+    """A method of the table; one with weights has them in `run`. Or a file, an ensemble's folder, a reference model
+    folder."""
     run: Path | None
     data: Path
     """Labelled scans in nnU-Net's or BIDS layout."""
     out: Path
     fold: Fold | None
-    """Patients that were kept apart; None scores all."""
-    prior_for_first: PriorForFirst
-    mirroring: bool
-    device: str
+    hold_out: Sequence[str]
+    """Patients that were kept apart by name. Without a fold and names all are scored."""
+    prediction: PredictionOptions
 
 
 def evaluate_model(request: EvaluateRequest) -> None:
@@ -42,53 +53,88 @@ def evaluate_model(request: EvaluateRequest) -> None:
         InvalidOption, InvalidCheckpoint: nothing can be scored.
         UnusableScans: some scans have no mask.
     """
-    weights = _weights(request)
-    patients = kept_apart(request.data, request.fold)
-    request.out.mkdir(parents=True, exist_ok=True)
-    listed = request.out / "patients.json"
-    listed.write_text(json.dumps({p.name: [scan.name for scan in p.scans] for p in patients}, indent=1))
-    with tempfile.TemporaryDirectory(prefix="msdelta-") as folder:
-        scans, truth = Path(folder) / "scans", Path(folder) / "truth"
-        _lay_out(patients, _channels(weights), scans, truth)
-        predict_scans(
-            PredictRequest(
-                model=weights,
-                scans=scans,
-                out=request.out / "masks",
-                patients=listed,
-                folds=(),
-                prior_for_first=request.prior_for_first,
-                crop="union",
-                mirroring=request.mirroring,
-                device=request.device,
-                resume=False,
-            )
-        )
-        score_folders(
-            ScoreRequest(truth=truth, prediction=request.out / "masks", against=None, patients=listed, out=request.out)
-        )
+    patients = patients_to_score(request.data, request.fold, request.hold_out)
+    masks = request.out / "masks"
+    if request.model in BASELINES:
+        predict_with_baseline(request.model, patients, masks)
+    else:
+        predict_with_weights(_weights(request), patients, masks, request.prediction)
+    score_masks(patients, masks, request.out)
 
 
-def kept_apart(data: Path, fold: Fold | None) -> list[LabelledPatient]:
-    """The patients of a fold, or all.
+def patients_to_score(data: Path, fold: Fold | None, hold_out: Sequence[str] = ()) -> list[LabelledPatient]:
+    """The patients of a folder that were kept apart, or all.
 
     Raises:
-        InvalidOption: the folder cannot be used, or there is no such fold.
+        InvalidOption: the folder cannot be used, or there is no such fold or patient.
     """
     try:
         patients = read_labelled_folder(data)
-        apart = split([p.name for p in patients], fold.number, fold.count)[1] if fold else [p.name for p in patients]
+        apart = kept_apart(patients, fold, hold_out)
     except ValueError as error:
         raise InvalidOption(str(error)) from error
-    return [patient for patient in patients if patient.name in apart]
+    if not set(hold_out) <= apart:
+        raise InvalidOption("hold_out: expected names of patients in the folder")
+    return [patient for patient in patients if not (fold or hold_out) or patient.name in apart]
+
+
+def predict_with_weights(
+    model: Path, patients: Sequence[LabelledPatient], masks: Path, options: PredictionOptions
+) -> None:
+    """Writes a mask for every scan of the patients.
+
+    Raises:
+        InvalidCheckpoint: the model cannot be used.
+        UnusableScans: some scans have no mask.
+    """
+    with _laid_out(patients, _channels(model)) as (scans, listed):
+        predict_scans(
+            PredictRequest(
+                model=model,
+                scans=scans,
+                out=masks,
+                patients=listed,
+                folds=(),
+                prior_for_first=options.prior_for_first,
+                crop="union",
+                mirroring=options.mirroring,
+                device=options.device,
+                resume=False,
+            )
+        )
+
+
+def predict_with_baseline(name: str, patients: Sequence[LabelledPatient], masks: Path) -> None:
+    """The same for a method that is not trained."""
+    with _laid_out(patients, (0, 1)) as (scans, listed):
+        BASELINES[name](scans, json.loads(listed.read_text()), masks)
+
+
+def score_masks(patients: Sequence[LabelledPatient], masks: Path, out: Path) -> None:
+    """Prints the paper's table and writes `scores.json`, `scores.csv` and `patients.json`.
+
+    Raises:
+        UnusableScans: a mask is missing or not on the grid of its truth.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    listed = _list(patients, out / "patients.json")
+    with tempfile.TemporaryDirectory(prefix="msdelta-") as name:
+        truth = Path(name)
+        for scan in (scan for patient in patients for scan in patient.scans):
+            mask = sitk.ReadImage(str(scan.label)) > 0
+            sitk.WriteImage(mask, str(truth / f"{scan.name}.nii.gz"), useCompression=True)
+        score_folders(ScoreRequest(truth=truth, prediction=masks, against=None, patients=listed, out=out))
 
 
 def _weights(request: EvaluateRequest) -> Path:
-    if request.model in METHODS:
-        if request.run is None:
-            raise InvalidOption("run: expected the folder that the method was trained into")
-        return request.run / f"{request.model}.safetensors"
-    return Path(request.model)
+    if request.model not in METHODS:
+        return Path(request.model)
+    if request.run is None:
+        raise InvalidOption("run: expected the folder that the method was trained into")
+    path = request.run / f"{request.model}.safetensors"
+    if not path.exists():
+        raise InvalidOption(f"run: expected {path.name} in the folder, saw none; the training may not have ended")
+    return path
 
 
 def _channels(model: Path) -> list[int]:
@@ -100,19 +146,25 @@ def _channels(model: Path) -> list[int]:
     return [int("FLAIR" in str(names[number]).upper()) for number in sorted(names, key=int)]
 
 
-def _lay_out(patients: list[LabelledPatient], channels: list[int], scans: Path, truth: Path) -> None:
-    """The images under the names that prediction reads, and binary masks of the truth beside them."""
-    for folder in (scans, truth):
-        folder.mkdir()
-    for scan in (scan for patient in patients for scan in patient.scans):
-        for number, channel in enumerate(channels):
-            _as_nifti(scan.images[channel], scans / f"{scan.name}_{number:0{CHANNEL_DIGITS}d}.nii.gz")
-        mask = sitk.ReadImage(str(scan.label)) > 0
-        sitk.WriteImage(mask, str(truth / f"{scan.name}.nii.gz"), useCompression=True)
+@contextmanager
+def _laid_out(patients: Sequence[LabelledPatient], channels: Sequence[int]) -> Iterator[tuple[Path, Path]]:
+    """The images under the names that prediction reads, for a while, and the list of the patients' scans."""
+    with tempfile.TemporaryDirectory(prefix="msdelta-") as name:
+        scans = Path(name) / "scans"
+        scans.mkdir()
+        for scan in (scan for patient in patients for scan in patient.scans):
+            for number, channel in enumerate(channels):
+                _as_nifti(scan.images[channel], scans / f"{scan.name}_{number:0{CHANNEL_DIGITS}d}.nii.gz")
+        yield scans, _list(patients, Path(name) / "patients.json")
+
+
+def _list(patients: Sequence[LabelledPatient], path: Path) -> Path:
+    path.write_text(json.dumps({p.name: [scan.name for scan in p.scans] for p in patients}, indent=1))
+    return path
 
 
 def _as_nifti(source: Path, target: Path) -> None:
     if source.name.endswith(".nii.gz"):
-        shutil.copyfile(source, target)
+        target.symlink_to(source.resolve())
     else:
         sitk.WriteImage(sitk.ReadImage(str(source)), str(target), useCompression=True)
