@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from model.checkpoint import Card, Preprocessing, save
+from model.checkpoint import Card, Preprocessing, load, save
 from model.dataset import PairStream, Place, RealPairs, Source, SyntheticPairs
+from model.kept_memory import freed_memory_kept
 from model.losses import DeepSupervision
 from model.network import Batch, PairNetwork, Segmentation
 from model.processes import agreed, ranks
@@ -43,6 +44,10 @@ log = logging.getLogger("model.train")
 LARGEST_NORM = 1e6
 """Ordinary gradients are below 100 before they are clipped. On an empty patch each InstanceNorm multiplies rounding
 errors by 300, up to 1e17 and infinity in bf16: clipped, that is a step in a random direction."""
+MIRRORED: tuple[int, ...] = (0, 1, 2)
+"""Axes along which labelled scans are mirrored in training, as nnU-Net does: what prediction may average over."""
+MIRRORED_SYNTHETIC: tuple[int, ...] = (2,)
+"""Painted heads are mirrored left to right only."""
 MOST_UNUSABLE = 100
 """Unusable gradients in a row are no accident of the patches."""
 
@@ -69,7 +74,7 @@ def train(
     resume: Path | None = None,
     report: Report | None = None,
 ) -> TrainingState:
-    """Trains until `settings.iterations` and writes `{method}.safetensors`.
+    """Trains until `settings.iterations`; `{method}.safetensors` is written with every checkpoint.
 
     Args:
         settings: the run.
@@ -78,8 +83,8 @@ def train(
         report: is told of every iteration.
 
     Raises:
-        ValueError: nothing to train on, a patch that does not fit the network, a checkpoint of another network, or
-            gradients that are not finite.
+        ValueError: nothing to train on, a patch that does not fit the network, a checkpoint or weights of another
+            network, or gradients that are not finite.
     """
     torch.set_flush_denormal(True)  # denormals slow CPU training several-fold
     torch.set_num_threads(settings.threads)
@@ -92,9 +97,9 @@ def train(
     if count > 1:
         step = DistributedDataParallel(step, find_unused_parameters=True)
     if not over(settings, state):
-        with TrainingLog(settings.out, state.iteration) if rank == 0 else _Silent() as rows:
+        with TrainingLog(settings.out, state.iteration) if rank == 0 else _Silent() as rows, freed_memory_kept():
             _run(settings, state, step, scans, rows, report or _quiet)
-    if rank == 0:
+    elif rank == 0:
         _export(settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
     return state
 
@@ -102,7 +107,8 @@ def train(
 def _export(settings: TrainingSettings, scans: TrainingScans, network: PairNetwork, path: Path, iteration: int) -> None:
     """Writes weights that every command takes, with a line on how they came about."""
     card = Card(name=settings.method, record=record(settings, scans, iteration))
-    save(path, network, Preprocessing(patch=settings.patch), card)
+    mirrored = MIRRORED if scans.training else MIRRORED_SYNTHETIC
+    save(path, network, Preprocessing(patch=settings.patch, mirror_axes=mirrored), card)
 
 
 def _run(
@@ -135,6 +141,7 @@ def _run(
             log.info("iteration %d  loss %.4f  %.1f s", state.iteration, value, state.elapsed_s)
         if rank == 0 and (last or state.iteration % settings.save_every == 0):
             keep(state, settings.out / STATE, settings_as_text(settings, scans))
+            _export(settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
         report(state.iteration, value, state.iteration / length(settings, state))
         if last:
             return
@@ -175,7 +182,10 @@ def _validate(settings: TrainingSettings, state: TrainingState, scans: TrainingS
 def _state(settings: TrainingSettings, scans: TrainingScans, resume: Path | None) -> TrainingState:
     config = plan(settings.plan, settings.method)
     check_patch(config, settings.patch)
-    network = build(config).to(settings.device)
+    network = build(config)
+    if settings.weights is not None:
+        _begin_with(network, settings.weights)
+    network = network.to(settings.device)
     recipe = RECIPES[settings.recipe]
     state = fresh(network, recipe, learning_rate=settings.learning_rate, ema_decay=settings.ema_decay)
     own = settings.out / STATE
@@ -186,6 +196,16 @@ def _state(settings: TrainingSettings, scans: TrainingScans, resume: Path | None
         if path == own and kept is not None and kept != kept_apart(scans):
             raise ValueError("out: the run was begun with other patients kept apart; it has seen these")
     return state
+
+
+def _begin_with(network: PairNetwork, path: Path) -> None:
+    try:
+        model = load(path)
+    except ValueError as error:
+        raise ValueError(f"weights: {error}") from error
+    if model.config != network.config:
+        raise ValueError("weights: expected weights of the same method and size")
+    network.load_state_dict(model.network.state_dict())
 
 
 def _batches(settings: TrainingSettings, scans: TrainingScans, iteration: int) -> DataLoader[tuple[Tensor, ...]]:
@@ -247,6 +267,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--hold-out", action="append", default=[])
+    parser.add_argument("--weights", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--loaders", type=int, default=1)

@@ -44,6 +44,8 @@ class TrainingSettings:
     """Patients of the synthetic pool that are left out of it."""
     minutes: float | None = None
     """The run ends, at rate zero, after this time, or after `iterations` if they come first."""
+    weights: Path | None = None
+    """Weights that the run begins with, of the same method and size; None: fresh ones."""
     seed: int = 1
     threads: int = 1
     loaders: int = 1
@@ -120,8 +122,9 @@ def _made_of(settings: TrainingSettings, scans: TrainingScans) -> str:
     if settings.data is not None:
         share = f" ({settings.synthetic_share:.0%})" if scans.training else ""
         words.append(f"synthetic pairs{share}")
+    begun = f", begun with {settings.weights.name}" if settings.weights else ""
     without = f" without {', '.join(settings.hold_out)}" if settings.hold_out else ""
-    return " and ".join(words) + without
+    return " and ".join(words) + without + begun
 
 
 def _strides(config: NetworkConfig) -> tuple[Triple, bool]:

@@ -40,7 +40,7 @@ def compare(
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for masks, table and report")],
     as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
     probabilities: Annotated[bool, typer.Option(help="also write lesion probabilities")] = False,
-    mirroring: Annotated[bool, typer.Option(help="average over mirrored inputs: 8 times the work")] = False,
+    mirroring: Annotated[bool, typer.Option(help="average over mirrored inputs: 2 to 8 times the work")] = False,
     threshold: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="lesion probability of a voxel")] = None,
     lesion_threshold: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="lesion probability of a lesion's surest voxel")

@@ -64,6 +64,9 @@ def train(
     fold: FoldNumber = None,
     folds: Folds = 5,
     resume: Annotated[Path | None, typer.Option(help="checkpoint of another run to begin from")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="weights of the same method and size to begin with: fine-tuning")
+    ] = None,
     seed: Seed = 1,
     threads: Threads = 1,
     loaders: Loaders = 2,
@@ -86,6 +89,7 @@ def train(
         learning_rate=learning_rate,
         synthetic_share=synthetic_share,
         hold_out=tuple(hold_out or ()),
+        weights=weights,
         seed=seed,
         threads=threads,
         loaders=loaders,

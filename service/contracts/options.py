@@ -11,7 +11,9 @@ class CompareOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     probabilities: bool = Field(default=False, description="also write the lesion probability of each time point")
-    mirroring: bool = Field(default=False, description="average over all mirrored inputs: eight times the work")
+    mirroring: bool = Field(
+        default=False, description="average over the mirrored inputs that the weights allow: 2 to 8 times the work"
+    )
     threshold: float | None = Field(default=None, gt=0, lt=1, description="lesion probability; null: the model's own")
     lesion_threshold: float | None = Field(
         default=None,

@@ -33,7 +33,6 @@ TINY = UNetConfig(
 @pytest.fixture(autouse=True)
 def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.train.plan", lambda *_: TINY)
-    monkeypatch.setattr("model.export_weights.plan", lambda *_: TINY)
 
 
 def patient(seed: int, *, visits: int = 2) -> PreparedPatient:
@@ -105,6 +104,35 @@ def test_a_run_can_begin_from_another_runs_checkpoint(settings: TrainingSettings
     assert all(torch.equal(a, b) for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True))
 
 
+def test_a_run_can_begin_with_weights(settings: TrainingSettings, tmp_path: Path):
+    first = train(replace(settings, iterations=2, out=tmp_path / "first"), SCANS)
+    weights = tmp_path / "first" / "difference-weighting.safetensors"
+
+    still = replace(settings, iterations=1, learning_rate=1e-12, recipe="nnunet", weights=weights)
+    second = train(still, SCANS)
+
+    for a, b in zip(first.average.module.parameters(), second.network.parameters(), strict=True):
+        assert torch.allclose(a, b, rtol=0, atol=1e-9)
+    card = load(still.out / "difference-weighting.safetensors").card
+    assert "begun with difference-weighting.safetensors" in card.record
+
+
+def test_weights_of_another_size_or_none_are_refused(
+    settings: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    train(replace(settings, iterations=1, out=tmp_path / "first"), SCANS)
+    monkeypatch.setattr("model.train.plan", lambda *_: TINY.model_copy(update={"features": (8, 12)}))
+    with pytest.raises(ValueError, match="weights: expected weights of the same method and size"):
+        train(replace(settings, weights=tmp_path / "first" / "difference-weighting.safetensors"), SCANS)
+    with pytest.raises(ValueError, match="weights: path: there is no such file"):
+        train(replace(settings, weights=tmp_path / "nothing.safetensors"), SCANS)
+
+
+def test_mirrored_prediction_is_allowed_along_the_axes_that_training_mirrors(settings: TrainingSettings):
+    train(replace(settings, iterations=1), SCANS)
+    assert load(settings.out / "difference-weighting.safetensors").preprocessing.mirror_axes == (0, 1, 2)
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(settings: TrainingSettings, tmp_path: Path):
     train(replace(settings, iterations=1, out=tmp_path / "first"), SCANS)
     with pytest.raises(ValueError, match="resume"):
@@ -132,17 +160,19 @@ def test_nothing_to_train_on_is_refused(settings: TrainingSettings):
 def test_the_exported_file_holds_the_average_not_the_last_weights(settings: TrainingSettings, tmp_path: Path):
     state = train(replace(settings, iterations=2), SCANS)
     out = tmp_path / "weights.safetensors"
-    export(settings.out, out, name="made", thresholds=Thresholds(voxel=0.4, lesion=0.9))
+    trained = settings.out / "difference-weighting.safetensors"
+    export(trained, out, name="made", thresholds=Thresholds(voxel=0.4, lesion=0.9))
     with safe_open(out, framework="pt") as file:
         for name, value in state.average.module.state_dict().items():
             assert torch.equal(file.get_tensor(name), value)
     model = load(out)
     assert (model.card.threshold, model.card.lesion_threshold) == (0.4, 0.9)
+    assert (model.card.name, model.card.record) == ("made", load(trained).card.record)
 
 
-def test_a_run_without_checkpoint_cannot_be_exported(tmp_path: Path):
-    with pytest.raises(ValueError, match="run"):
-        export(tmp_path, tmp_path / "w.safetensors", name="made", thresholds=Thresholds(voxel=0.5))
+def test_only_weights_can_be_exported(tmp_path: Path):
+    with pytest.raises(ValueError, match="there is no such file"):
+        export(tmp_path / "nothing", tmp_path / "w.safetensors", name="made", thresholds=Thresholds(voxel=0.5))
 
 
 def pairs(**changes: object) -> RealPairs:
