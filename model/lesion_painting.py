@@ -94,7 +94,8 @@ def _draw_flair(image: Values, white: Values, one: SeenLesion, gain: float, rng:
         image = image + np.float32(look.halo * excess) * around
     level = 1 + np.float32(excess) * _varied(one)
     # a black hole is dark on FLAIR only where it is deepest
-    level = level - np.float32(look.core) * (level - 0.55) * _depth(one) ** 2
+    if look.core:
+        level = level - np.float32(look.core) * (level - 0.55) * _depth(one) ** 2
     return _blended(image, white, level, soft, rng)
 
 
@@ -103,7 +104,9 @@ def _draw_t1(image: Values, white: Values, one: SeenLesion, gain: float, rng: np
     if one.scar:
         return image
     level = 1 - np.float32((1 - look.t1) * gain) * _varied(one)
-    level = level - np.float32(look.core) * (level - 0.3) * _depth(one)
+    core = max(look.core, look.t1_core)
+    if core:
+        level = level - np.float32(core) * (level - 0.3) * _depth(one)
     # on T1 a lesion is as wide at its core and narrower at its edge
     return _blended(image, white, level, _soft(one) ** 1.4, rng)
 
@@ -125,8 +128,6 @@ def _soft(one: SeenLesion) -> Values:
 
 def _depth(one: SeenLesion) -> Values:
     """0 at the edge, 1 in the middle of what is at least 6 mm thick."""
-    if not one.lesion.look.core:
-        return np.zeros_like(one.share)
     deep = ndimage.gaussian_filter(one.share, 2.0)
     return np.asarray(np.clip((deep - 0.45) / 0.35, 0, 1) * one.share, np.float32)
 

@@ -70,11 +70,11 @@ def draw_mimics(seen: PatchAnatomy, rng: np.random.Generator) -> Mimics:
         return float(rng.uniform(low, high)) if rng.random() < share else 0.0
 
     return Mimics(
-        band=sometimes(0.6, 0.05, 0.28),
-        caps=sometimes(0.5, 0.05, 0.25),
+        band=sometimes(0.45, 0.04, 0.15),
+        caps=sometimes(0.4, 0.04, 0.15),
         cortex=sometimes(0.55, 0.08, 0.4),
         surface=sometimes(0.35, 0.1, 0.5),
-        septum=sometimes(0.6, 0.3, 0.9),
+        septum=sometimes(0.4, 0.2, 0.7),
         choroid=sometimes(0.6, 0.1, 0.8),
         flow=sometimes(0.5, 0.2, 1.1),
         dirty=sometimes(0.45, 0.03, 0.14),

@@ -79,6 +79,32 @@ def canvas(anatomy: Anatomy) -> Canvas:
     return Canvas(healed=(filled[0].astype(np.float32), filled[1].astype(np.float32)), white=(wide[0], wide[1]))
 
 
+def own_lesions(seen: PatchAnatomy, healed: frozenset[int]) -> Bool[NDArray[Any], "d h w"]:
+    """What is marked in a real scan, but for those of its lesions that are healed."""
+    if seen.anatomy.lesions is None:
+        return np.zeros(seen.tissue.shape, bool)
+    labels = seen.frame.nearest(seen.anatomy.lesions)
+    return np.asarray((labels > 0) & ~np.isin(labels, sorted(healed)))
+
+
+def own_image(seen: PatchAnatomy, channel: int, healed: frozenset[int]) -> Float32[NDArray[Any], "d h w"]:
+    """T1 (0) or FLAIR (1) of a real scan, white matter near 1, with some of its lesions and their halo healed.
+
+    Raises:
+        ValueError: the anatomy has no images.
+    """
+    real = canvas(seen.anatomy)
+    source = seen.anatomy.flair if channel == 1 else seen.anatomy.t1
+    image = seen.frame.linear(np.asarray(source))
+    labels = seen.frame.nearest(np.asarray(seen.anatomy.lesions))
+    gone = np.isin(labels, sorted(healed))
+    if not gone.any():
+        return image
+    soft = ndimage.gaussian_filter(grown_by_one(grown_by_one(gone)).astype(np.float32), 0.7)
+    weight = np.where(gone, np.float32(1), np.where(labels > 0, np.float32(0), soft))
+    return np.asarray(image + weight * (seen.frame.linear(real.healed[channel]) - image), np.float32)
+
+
 def grown_by_one(mask: Bool[NDArray[Any], "d h w"]) -> Bool[NDArray[Any], "d h w"]:
     """The mask and its face neighbours; a dilation by shifts, thirty times faster than scipy's."""
     out = mask.copy()

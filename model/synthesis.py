@@ -17,14 +17,20 @@ from numpy.typing import NDArray
 from model.anatomy import Anatomy, Tissue
 from model.contrast import Contrast, draw_contrast, paint_labels, white_of_labels
 from model.deformation import Motion, Patch, Placement, displaced, draw_placement, shrunken, still
-from model.lesion_fates import PaintedLesion, draw_lesions
+from model.lesion_fates import CONFLUENT, PaintedLesion, draw_lesions
 from model.lesion_painting import SeenLesion, lesion_mask, paint_lesions, seen_lesions
 from model.mimics import Mimics, draw_mimics, mimic_layers, of_visit
-from model.patch_anatomy import PatchAnatomy, canvas, seen_anatomy
+from model.patch_anatomy import PatchAnatomy, canvas, grown_by_one, own_image, own_lesions, seen_anatomy
 from model.placement import place_lesions
 from model.scanner import acquire, draw_field_of_view, draw_worn_acquisition, smooth_field, tone
 from model.training_pool import TrainingPool
 
+REAL = 0.7
+"""Part of the heads that are real scans: label maps bring other shapes and contrasts, but no true texture."""
+AS_SCANNED = 0.5
+"""Part of the real scans that keep their own lesions."""
+OWN_CHANGE = 0.2
+"""Part of a real scan's own lesions that is not there yet at the earlier visit, and that is gone at the later."""
 SAME_VISIT = 0.12
 """Part of the samples without a second visit: half of them the scan as its own prior, half a rescan."""
 NOTHING_CHANGES = 0.15
@@ -54,7 +60,9 @@ class Patient:
     stripping_mm: Float32[NDArray[Any], "d h w"]
     """Where the brain mask ends, mm from the true surface."""
     as_scanned: bool
-    """A real scan keeps its own lesions, unchanged; otherwise they are healed and perhaps painted anew."""
+    """A real scan keeps its own lesions; otherwise all are healed and perhaps painted anew."""
+    healed: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+    """Of a scan that keeps its own, the lesions that the earlier and the later visit do not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,17 +98,17 @@ def make_sample(pool: TrainingPool, seed: int, patch: Patch) -> Sample:
 
 
 def draw_patient(pool: TrainingPool, patch: Patch, rng: np.random.Generator, *, changing: bool) -> Patient:
-    """A head with lesions and mimics; half of them are real scans, half label maps."""
-    real = rng.random() < 0.5
+    """A head with lesions and mimics: a real scan or a label map."""
+    real = rng.random() < REAL
     candidates = [a for a in pool.anatomies if (a.t1 is not None) == real] or pool.anatomies
     anatomy = candidates[int(rng.integers(len(candidates)))]
     placement = draw_placement(anatomy, patch, rng)
     seen = seen_anatomy(anatomy, placement)
-    own = own_lesions(seen)
-    as_scanned = bool(anatomy.t1 is not None and rng.random() < 0.4)
+    own = own_lesions(seen, frozenset())
+    as_scanned = bool(anatomy.t1 is not None and rng.random() < AS_SCANNED)
     placed = place_lesions(seen, pool, rng)
     if as_scanned:
-        placed &= ~own
+        placed &= ~grown_by_one(own)
     elif rng.random() < 0.7:
         placed |= own
     return Patient(
@@ -110,6 +118,7 @@ def draw_patient(pool: TrainingPool, patch: Patch, rng: np.random.Generator, *, 
         mimics=draw_mimics(seen, rng),
         stripping_mm=_stripping(patch, rng, middle=rng.uniform(-0.5, 2.5), spread=rng.uniform(0.3, 2.5)),
         as_scanned=as_scanned,
+        healed=_changed_of_own(anatomy, own, rng) if as_scanned and changing else (frozenset(), frozenset()),
     )
 
 
@@ -181,14 +190,21 @@ def _scan(
         channels.append(np.where(mask & views[channel], (scanned - mean) / spread, 0))
     marked = lesion_mask(lesions, shape)
     if patient.as_scanned:
-        marked |= own_lesions(seen)
+        marked |= own_lesions(seen, patient.healed[visit.later])
     return np.stack(channels).astype(np.float32), marked & mask & views[1]
 
 
-def own_lesions(seen: PatchAnatomy) -> Bool[NDArray[Any], "d h w"]:
-    """What is marked in a real scan."""
-    lesions = seen.anatomy.lesions
-    return np.zeros(seen.tissue.shape, bool) if lesions is None else seen.frame.nearest(lesions) > 0
+def _changed_of_own(
+    anatomy: Anatomy, own: Bool[NDArray[Any], "d h w"], rng: np.random.Generator
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Lesions of a real scan that the earlier and the later visit do not have; confluent ones stay."""
+    if anatomy.lesions is None or not own.any():
+        return frozenset(), frozenset()
+    sizes = np.bincount(anatomy.lesions.ravel())
+    drawn = rng.random(len(sizes))
+    free = (sizes < CONFLUENT) & (np.arange(len(sizes)) > 0)
+    new, resolved = free & (drawn < OWN_CHANGE), free & (drawn > 1 - OWN_CHANGE)
+    return frozenset(np.flatnonzero(new).tolist()), frozenset(np.flatnonzero(resolved).tolist())
 
 
 def _stripped(
@@ -233,5 +249,7 @@ def _clean(
     if anatomy.t1 is None or anatomy.flair is None:
         return paint_labels(seen.tissue, visit.contrast, channel), white_of_labels(seen.tissue, visit.contrast, channel)
     real = canvas(anatomy)
-    source = (anatomy.t1, anatomy.flair)[channel] if patient.as_scanned else real.healed[channel]
-    return seen.frame.linear(source), seen.frame.nearest(real.white[channel])
+    white = seen.frame.nearest(real.white[channel])
+    if not patient.as_scanned:
+        return seen.frame.linear(real.healed[channel]), white
+    return own_image(seen, channel, patient.healed[visit.later]), white

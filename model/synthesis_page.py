@@ -56,7 +56,7 @@ def draw_page(pool: TrainingPool, seeds: Sequence[int], path: Path) -> None:
 
 def fates(prior: Mask, current: Mask) -> dict[Fate, Mask]:
     """Lesions of either time by what they do from the prior to the current scan, judged by their volumes."""
-    found = find_lesions(prior | current, 1.0, smallest_mm3=0)
+    found = find_lesions(prior | current, 1.0, smallest_mm3=0.0)
     count = len(found.volumes_mm3) + 1
     before, now = (np.bincount(found.labels[mask].ravel(), minlength=count) for mask in (prior, current))
     change = (now - before) / np.maximum(np.maximum(now, before), 1)

@@ -15,8 +15,8 @@ def cubes(side: int, count: int = 3) -> np.ndarray:
     return mask
 
 
-def drawn(mask: np.ndarray, *, changing: bool = True) -> tuple[PaintedLesion, ...]:
-    return draw_lesions(mask, np.random.default_rng(4), changing=changing)
+def drawn(mask: np.ndarray, *, changing: bool = True, seed: int = 4) -> tuple[PaintedLesion, ...]:
+    return draw_lesions(mask, np.random.default_rng(seed), changing=changing)
 
 
 def test_every_fate_occurs_and_has_the_volumes_that_it_states():
@@ -59,10 +59,17 @@ def test_without_change_every_lesion_is_the_same_at_both_visits():
 
 
 def test_looks_differ_from_lesion_to_lesion_within_the_stated_contrast():
-    looks = [lesion.look for lesion in drawn(cubes(4))]
+    looks = [lesion.look for seed in range(3) for lesion in drawn(cubes(4), seed=seed)]
     assert all(1.15 <= look.flair <= 1.7 and 0.5 <= look.t1 <= 1.0 for look in looks)
     assert len({look.flair for look in looks}) > 20
     assert len({look.t1 for look in looks}) > 10
+
+
+def test_small_lesions_are_fainter_on_t1_than_large_ones_and_only_large_ones_have_dark_middles():
+    looks = {side: [one.look for seed in range(9) for one in drawn(cubes(side), seed=seed)] for side in (2, 5)}
+    assert np.mean([look.t1 for look in looks[2]]) > np.mean([look.t1 for look in looks[5]]) + 0.05
+    assert {look.t1_core for look in looks[2]} == {0.0}
+    assert {look.t1_core > 0 for look in looks[5]} == {True, False}
 
 
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.65])

@@ -8,7 +8,7 @@ from model.lesion_fates import Fate, Look, PaintedLesion
 from model.lesion_painting import FULL, lesion_mask, paint_lesions, seen_lesions
 
 SHAPE = (30, 32, 34)
-LOOK = Look(flair=1.4, t1=0.7, softness_mm=0.5, variation=0.0, core=0.0, halo=0.0, scar=0.0, seed=3)
+LOOK = Look(flair=1.4, t1=0.7, softness_mm=0.5, variation=0.0, core=0.0, t1_core=0.0, halo=0.0, scar=0.0, seed=3)
 NEVER = np.zeros((5, 5, 5), bool)
 WHITE = np.ones(SHAPE, np.float32)
 
@@ -69,6 +69,14 @@ def test_a_black_hole_is_darkest_in_the_middle_on_t1():
     image = painted(lesion(piece(11, 11, 11), look=replace(LOOK, core=1.0)), channel=0)
     assert image[17, 17, 17] < 0.45
     assert image[12, 17, 17] > image[17, 17, 17] + 0.15
+
+
+def test_a_dark_middle_is_dark_on_t1_and_bright_on_flair():
+    hollow = lesion(piece(11, 11, 11), look=replace(LOOK, t1_core=0.9))
+    t1, flair = (painted(hollow, channel=channel) for channel in (0, 1))
+    assert t1[17, 17, 17] < 0.45
+    assert t1[12, 17, 17] > t1[17, 17, 17] + 0.15
+    assert flair[17, 17, 17] == pytest.approx(1.4, abs=0.1)
 
 
 def test_a_halo_and_a_scar_are_drawn_and_not_marked():

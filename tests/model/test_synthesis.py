@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 
 from model.deformation import displaced, still
-from model.patch_anatomy import seen_anatomy
-from model.synthesis import draw_patient, make_sample, own_lesions
+from model.patch_anatomy import own_image, own_lesions, seen_anatomy
+from model.synthesis import draw_patient, make_sample
 from model.training_pool import TrainingPool
 from tests.fixtures.round_heads import round_heads
 
@@ -76,7 +76,7 @@ def test_lesions_are_never_in_fluid(pool: TrainingPool):
 
 
 def test_a_scan_that_keeps_its_own_lesions_marks_them_up_to_the_border_of_the_patch(pool: TrainingPool):
-    """The scan's lesion is 1.5 on FLAIR, its grey matter 1.2; in this patch nothing is healed."""
+    """The scan's lesion is 1.5 on FLAIR, its grey matter 1.2."""
     real = replace(pool, anatomies=pool.anatomies[1:], patterns=(np.zeros((64, 64, 64), bool),))
     kept = 0
     for seed in range(20):
@@ -87,7 +87,26 @@ def test_a_scan_that_keeps_its_own_lesions_marks_them_up_to_the_border_of_the_pa
         kept += 1
         moved = displaced(still((24, 24, 24)), rng, shift_mm=1.0, turn_deg=1.0)
         seen = seen_anatomy(patient.anatomy, patient.placement, moved)
-        marked = own_lesions(seen)
+        marked = own_lesions(seen, frozenset())
         assert patient.anatomy.flair is not None
         assert np.array_equal(marked, seen.frame.nearest(patient.anatomy.flair) > 1.4)
+        assert not own_lesions(seen, frozenset({1})).any()
     assert kept > 3
+
+
+def test_an_own_lesion_that_is_healed_at_one_visit_is_neither_marked_nor_bright_there(pool: TrainingPool):
+    """The scan's one lesion is 1.5 on FLAIR, white matter 1, grey matter 1.2."""
+    real = replace(pool, anatomies=pool.anatomies[1:], patterns=(np.zeros((64, 64, 64), bool),))
+    drawn = [draw_patient(real, (24, 24, 24), np.random.default_rng(n), changing=True) for n in range(150)]
+    sets = {patient.healed for patient in drawn if patient.as_scanned}
+    nothing, it = frozenset(), frozenset({1})
+    assert sets == {(nothing, nothing), (it, nothing), (nothing, it)}
+    never = [draw_patient(real, (24, 24, 24), np.random.default_rng(n), changing=False) for n in range(60)]
+    assert {patient.healed for patient in never} == {(nothing, nothing)}
+
+    patient = next(one for one in drawn if one.healed == (nothing, it))
+    seen = seen_anatomy(patient.anatomy, patient.placement)
+    marked = own_lesions(seen, nothing)
+    there, gone = (own_image(seen, 1, healed)[marked].max() for healed in patient.healed)
+    assert there == pytest.approx(1.5, abs=0.02)
+    assert gone < 1.25
