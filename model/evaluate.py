@@ -1,6 +1,7 @@
 """What a set of weights scores: `python -m model.evaluate`.
 
-On fixed synthetic patches, on held-out real pairs, and on real scans beside a simulated rescan of themselves.
+On fixed synthetic patches, on real scans with every lesion marked (the shipped weights were trained on them), on
+held-out real pairs, and on real scans beside a simulated rescan of themselves.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from model.lesions import COUNTED_MM3, find_lesions
 from model.network import PairNetwork
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
 from model.rescan import rescan_score, rescanned
+from model.scan_scores import scan_scores
 from model.sliding_window import lesion_probabilities
 from model.synthesis import make_sample
 from model.training_pool import TrainingPool, load_pool
@@ -208,11 +210,14 @@ def main() -> None:
     patch = model.preprocessing.patch
     card = Thresholds(voxel=model.card.threshold, lesion=model.card.lesion_threshold)
     settings = [card, *(Thresholds(voxel=voxel, lesion=lesion) for voxel in VOXEL for lesion in LESION)]
-    result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "real": [], "rescan": []}
+    result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "scans": [], "real": [], "rescan": []}
+    pool = load_pool(args.data, args.cache)
+    for anatomy in (one for one in pool.anatomies if one.t1 is not None):
+        scores = scan_scores(model.network, anatomy, patch=patch, settings=settings)
+        result["scans"] += [asdict(score) for score in scores]
     if args.patches:
-        pool = load_pool(args.data, args.cache)
-        scores = synthetic_scores(model.network, pool, patches=args.patches, size=patch, settings=settings)
-        result["synthetic"] = [asdict(score) for score in scores]
+        of_patches = synthetic_scores(model.network, pool, patches=args.patches, size=patch, settings=settings)
+        result["synthetic"] = [asdict(score) for score in of_patches]
     for name in COMPLETE_OR_NEARLY:
         pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name)
         maps = lesion_probabilities(model.network, pair.baseline, pair.follow_up, patch=patch)

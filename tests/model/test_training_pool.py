@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.checkpoint import Preprocessing, load
-from model.held_out_pairs import write_held_out_pairs
+from model.held_out_pairs import real_pair, write_held_out_pairs
 from model.labelled_folder import read_labelled_folder
 from model.prepared_patients import prepare_patients
 from model.train import train
@@ -49,7 +49,8 @@ def test_painted_pairs_are_a_labelled_folder(data: Path, cache: Path, tmp_path: 
     patients = read_labelled_folder(folder)
     prepared = prepare_patients(patients, tmp_path / "prepared", Preprocessing(patch=(32, 32, 32)))
 
-    assert [len(patient.scans) for patient in patients] == [2] * 4
+    assert [patient.name for patient in patients] == [*(f"pair{n:03d}" for n in range(4)), "patient19"]
+    assert [len(patient.scans) for patient in patients] == [2] * 5
     brighter = [
         scan[1][mask].mean() - scan[1][~mask].mean()
         for patient in prepared
@@ -61,6 +62,26 @@ def test_painted_pairs_are_a_labelled_folder(data: Path, cache: Path, tmp_path: 
     written = {path: path.stat().st_mtime_ns for path in folder.rglob("*.nii.gz")}
     write_held_out_pairs(data, cache, tmp_path / "pairs", **options)
     assert {path: path.stat().st_mtime_ns for path in written} == written
+
+
+def test_the_real_scan_is_the_whole_brain_with_its_own_lesion_beside_a_rescan(data: Path, cache: Path) -> None:
+    anatomy = held_out_pool(data, cache, "patient19").anatomies[0]
+    assert anatomy.lesions is not None
+
+    pair = real_pair(anatomy)
+
+    assert pair.target.sum() == (anatomy.lesions > 0).sum()
+    assert np.array_equal(pair.target, pair.prior_target)
+    inside = pair.current[1] != 0
+    assert all(abs(channel[inside].mean()) < 0.05 and abs(channel[inside].std() - 1) < 0.05 for channel in pair.current)
+    likeness = np.corrcoef(pair.current[1][inside], pair.prior[1][inside])[0, 1]
+    assert 0.5 < likeness < 0.9999
+
+
+def test_a_label_map_is_no_real_scan(data: Path, cache: Path) -> None:
+    label_map = next(one for one in load_pool(data, cache).anatomies if one.t1 is None)
+    with pytest.raises(ValueError, match="expected a real scan"):
+        real_pair(label_map)
 
 
 @pytest.mark.parametrize(

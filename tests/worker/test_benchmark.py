@@ -51,6 +51,7 @@ def request_of(tmp_path: Path) -> BenchmarkRequest:
         folds=2,
         fold=None,
         pairs=2,
+        pair_size=(32, 32, 32),
         prediction=PredictionOptions(device="cpu"),
     )
 
@@ -130,6 +131,9 @@ def test_methods_meet_on_painted_pairs_of_a_patient_who_is_held_out(
 
     row = results(request_of)["difference-weighting"]
     assert row["scores"]["change"]["pairs"] == 2
+    assert row["real"]["change"]["pairs"] == 1
+    assert row["real"]["change"]["new"]["true"] == row["real"]["change"]["resolved"]["true"] == 0
+    assert "## The real scan of the patient who is held out" in (settings.out / "benchmark.md").read_text()
     assert "synthetic pairs without patient19" in _record(settings.out)
 
 

@@ -4,7 +4,8 @@
     OUT/{method}/masks/ scores.json all parts together
     OUT/results.json benchmark.md   the table
 
-A part is a fold of a labelled folder, or the painted pairs of a patient who is held out. What is done is kept.
+A part is a fold of a labelled folder, or the painted pairs of a patient who is held out; that patient's real scan is
+scored apart, in OUT/{method}/real. What is done is kept.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from model.blocks import Triple
 from model.held_out_pairs import write_held_out_pairs
 from model.labelled_folder import LabelledPatient
 from model.training_settings import TrainingSettings
@@ -51,6 +53,8 @@ class BenchmarkRequest:
     """One fold of them; None: all, so that each patient is scored once."""
     pairs: int
     """Painted pairs to score on."""
+    pair_size: Triple = (128, 160, 128)
+    """Voxels (1 mm) of each: nearly a whole brain, which a method without tiles needs."""
     prediction: PredictionOptions
 
 
@@ -62,6 +66,8 @@ class Part:
     folders: Sequence[Path]
     fold: Fold | None
     patients: Sequence[LabelledPatient]
+    real: Sequence[LabelledPatient] = ()
+    """The real scan of the patient whose painted pairs are scored."""
 
 
 def run_benchmark(request: BenchmarkRequest) -> None:
@@ -93,9 +99,11 @@ def _plan(request: BenchmarkRequest) -> dict[str, Any]:
     settings = request.settings
     budget = f"{settings.minutes:g} minutes" if settings.minutes else f"{settings.iterations} iterations"
     where = f"fold {request.fold} of {request.folds}" if request.fold is not None else f"all {request.folds} folds"
+    size = " x ".join(map(str, request.pair_size))
+    painted = f"{request.pairs} pairs of {', '.join(settings.hold_out)}, {size} mm"
     plan = {
         "data": "synthetic pairs" if request.data is None else "labelled scans",
-        "scored on": f"{request.pairs} pairs of {', '.join(settings.hold_out)}" if request.data is None else where,
+        "scored on": painted if request.data is None else where,
         "budget of a training": budget,
         "size": settings.plan,
         "patch": " x ".join(map(str, settings.patch)),
@@ -136,11 +144,14 @@ def _parts(request: BenchmarkRequest) -> list[Part]:
             settings.out / HELD_OUT,
             patient=settings.hold_out[0],
             pairs=request.pairs,
-            size=settings.patch,
+            size=request.pair_size,
         )
     except ValueError as error:
         raise InvalidOption(str(error)) from error
-    return [Part(name=HELD_OUT, folders=[], fold=None, patients=patients_to_score(folder, None))]
+    listed = patients_to_score(folder, None)
+    real = [patient for patient in listed if patient.name in settings.hold_out]
+    painted = [patient for patient in listed if patient not in real]
+    return [Part(name=HELD_OUT, folders=[], fold=None, patients=painted, real=real)]
 
 
 def _result(method: str, request: BenchmarkRequest, parts: Sequence[Part]) -> Result:
@@ -149,14 +160,22 @@ def _result(method: str, request: BenchmarkRequest, parts: Sequence[Part]) -> Re
         efforts = []
         if not (folder / DONE).exists():
             for part in parts:
-                predict_with_baseline(method, part.patients, folder / "masks")
+                predict_with_baseline(method, [*part.patients, *part.real], folder / "masks")
             _write(folder / DONE, "{}")
     else:
         efforts = [_trained(next(one for one in METHODS if one == method), request, part) for part in parts]
-    if not (folder / SCORES).exists():
-        score_masks([patient for part in parts for patient in part.patients], folder / "masks", folder)
-    scores: dict[str, Any] = json.loads((folder / SCORES).read_text())["prediction"]
-    return Result(method=method, efforts=tuple(efforts), scores=scores)
+    scores = _scores([patient for part in parts for patient in part.patients], folder / "masks", folder)
+    real = [patient for part in parts for patient in part.real]
+    of_real = _scores(real, folder / "masks", folder / "real") if real else None
+    return Result(method=method, efforts=tuple(efforts), scores=scores, real=of_real)
+
+
+def _scores(patients: Sequence[LabelledPatient], masks: Path, out: Path) -> dict[str, Any]:
+    """Scores them, unless that is done."""
+    if not (out / SCORES).exists():
+        score_masks(patients, masks, out)
+    scores: dict[str, Any] = json.loads((out / SCORES).read_text())["prediction"]
+    return scores
 
 
 def _trained(method: Method, request: BenchmarkRequest, part: Part) -> Effort:
@@ -168,7 +187,8 @@ def _trained(method: Method, request: BenchmarkRequest, part: Part) -> Effort:
     settings = replace(request.settings, method=method, out=folder, cache=request.settings.out / CACHE)
     state = train_method(settings, part.folders, part.fold)
     weights = folder / f"{method}.safetensors"
-    predict_with_weights(weights, part.patients, request.settings.out / method / "masks", request.prediction)
+    masks = request.settings.out / method / "masks"
+    predict_with_weights(weights, [*part.patients, *part.real], masks, request.prediction)
     parameters = sum(parameter.numel() for parameter in state.network.parameters())
     effort = Effort(iterations=state.iteration, seconds=round(state.elapsed_s, 1), parameters=parameters)
     _write(path, json.dumps(asdict(effort)))

@@ -28,6 +28,8 @@ class Result:
     """One per training; none for a method that is not trained."""
     scores: Mapping[str, Any]
     """`prediction` of its scores.json."""
+    real: Mapping[str, Any] | None = None
+    """The same of the real scan of the patient who is held out."""
 
 
 def as_markdown(results: Sequence[Result], plan: Mapping[str, str]) -> str:
@@ -35,7 +37,7 @@ def as_markdown(results: Sequence[Result], plan: Mapping[str, str]) -> str:
     blocks = [
         "# Benchmark",
         "Dice and F1 in per cent, HD95 in mm: mean over a patient's scans, then over patients. For research use.",
-        _segmentation(results),
+        _segmentation({result.method: result.scores for result in results}),
     ]
     if any("change" in result.scores for result in results):
         pairs = max(result.scores.get("change", {}).get("pairs", 0) for result in results)
@@ -44,6 +46,9 @@ def as_markdown(results: Sequence[Result], plan: Mapping[str, str]) -> str:
             "Found of true lesions (sensitivity), and false ones per pair; lesions are counted from 14 mm3.",
             _change(results),
         ]
+    real = {result.method: result.real for result in results if result.real is not None}
+    if real:
+        blocks += [REAL, _segmentation(real), FALSE, _false(real)]
     blocks += ["## Effort", _effort(results), "## Equal for all methods", _equal(plan), NOT_EQUAL]
     return "\n\n".join(blocks) + "\n"
 
@@ -57,11 +62,23 @@ NOT_EQUAL = """## Not equal
 - A method without iterations was not trained: its parameters are its authors'."""
 
 
-def _segmentation(results: Sequence[Result]) -> str:
+REAL = """## The real scan of the patient who is held out
+
+The whole brain, as it was scanned, with the consensus of its readers; its prior is a simulated rescan, and it is the
+prior of that. Nothing changed between the two."""
+FALSE = "False lesions of it, from 14 mm3, by what they seem to do:"
+
+
+def _segmentation(scores: Mapping[str, Mapping[str, Any]]) -> str:
     head = ["method", *(f"{label}, {name}" for name in FILTERS.values() for label, _ in METRICS.values())]
     columns = [(name, metric, factor) for name in FILTERS for metric, (_, factor) in METRICS.items()]
-    rows = [[r.method, *(_mean(r.scores[name][metric], factor) for name, metric, factor in columns)] for r in results]
+    rows = [[method, *(_mean(of[name][key], factor) for name, key, factor in columns)] for method, of in scores.items()]
     return _table(head, rows)
+
+
+def _false(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    head = ["method", *(status.value for status in SCORED)]
+    return _table(head, [[m, *(str(of["change"][s.value]["false"]) for s in SCORED)] for m, of in scores.items()])
 
 
 def _change(results: Sequence[Result]) -> str:

@@ -1,0 +1,68 @@
+"""How well the lesions of real scans are found whose readers marked every lesion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.anatomy import Anatomy
+from model.blocks import Triple
+from model.calling import Mask, Thresholds, call_lesions
+from model.grid import RAS_AXES, Grid
+from model.held_out_pairs import real_pair
+from model.lesions import find_lesions
+from model.metrics import Scores, score
+from model.network import PairNetwork
+from model.sliding_window import lesion_probabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanScore:
+    """A scan beside a simulated rescan of itself; lesions below 3 mm3 are dropped from both masks."""
+
+    name: str
+    thresholds: Thresholds
+    scores: Scores
+    lesions: int
+    """Of the readers' consensus."""
+    found: int
+    """Those of which a voxel is predicted."""
+    false: int
+    """Predicted lesions without any voxel of the consensus."""
+    volume_ml: tuple[float, float]
+    """Of the consensus and of the prediction."""
+
+
+def scan_scores(
+    network: PairNetwork, anatomy: Anatomy, *, patch: Triple, settings: Sequence[Thresholds]
+) -> list[ScanScore]:
+    """Scores at each setting; whether the network was trained on the scan is for the caller to know.
+
+    Raises:
+        ValueError: the anatomy is no real scan.
+    """
+    pair = real_pair(anatomy)
+    prior, current = lesion_probabilities(network, pair.prior, pair.current, patch=patch)
+    return [
+        scan_score(anatomy.name, pair.target, call_lesions(prior, current, thresholds)[1], thresholds)
+        for thresholds in settings
+    ]
+
+
+def scan_score(name: str, truth: Mask, prediction: Mask, thresholds: Thresholds) -> ScanScore:
+    """Of two masks on a 1 mm network grid."""
+    affine = np.eye(4)
+    affine[:3, :3] = RAS_AXES
+    d, h, w = truth.shape
+    true, predicted = find_lesions(truth, 1.0), find_lesions(prediction, 1.0)
+    met = set(np.unique(true.labels[predicted.mask])) - {0}
+    right = set(np.unique(predicted.labels[true.mask])) - {0}
+    return ScanScore(
+        name=name,
+        thresholds=thresholds,
+        scores=score(truth, prediction, Grid(shape=(d, h, w), affine=affine)),
+        lesions=len(true.volumes_mm3),
+        found=len(met),
+        false=len(predicted.volumes_mm3) - len(right),
+        volume_ml=(round(int(true.mask.sum()) / 1000, 2), round(int(predicted.mask.sum()) / 1000, 2)),
+    )
