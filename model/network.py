@@ -73,7 +73,10 @@ class PairNetwork(nn.Module):
         return self.decode(of_current, of_prior)
 
     def loss(self, batch: Batch, segmentation: Segmentation) -> Float[Tensor, ""]:
-        """Mean of both temporal directions; each scan is encoded once."""
+        """Mean of both temporal directions; each scan is encoded once, and one that is its own prior is decoded once."""
+        if torch.equal(batch.current, batch.prior) and torch.equal(batch.target, batch.prior_target):
+            alone = self.encode(batch.current)
+            return segmentation(self.decode(alone, alone), batch.target)
         of_current, of_prior = self.encode(batch.current), self.encode(batch.prior)
         there = segmentation(self.decode(of_current, of_prior), batch.target)
         back = segmentation(self.decode(of_prior, of_current), batch.prior_target)

@@ -31,7 +31,7 @@ AS_SCANNED = 0.5
 """Part of the real scans that keep their own lesions."""
 OWN_CHANGE = 0.2
 """Part of a real scan's own lesions that is not there yet at the earlier visit, and that is gone at the later."""
-SAME_VISIT = 0.12
+SAME_VISIT = 0.24
 """Part of the samples without a second visit: half of them the scan as its own prior, half a rescan."""
 NOTHING_CHANGES = 0.15
 """Part of the pairs in which the scanner and the mimics change and no lesion does."""

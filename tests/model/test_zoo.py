@@ -136,6 +136,23 @@ def test_both_directions_are_supervised():
     assert there.item() != pytest.approx(one_way.item(), rel=1e-3)
 
 
+@pytest.mark.parametrize("method", ["difference-weighting", "longitudinal-concat", "single"])
+def test_a_scan_that_is_its_own_prior_is_segmented_once_at_the_loss_of_both_directions(method):
+    network, batch = tiny(method).eval(), pair()
+    alone = Batch(current=batch.current, prior=batch.current.clone(), target=batch.target, prior_target=batch.target)
+    seen = []
+
+    def segmentation(logits, target):
+        seen.append(target)
+        return DeepSupervision()(logits, target)
+
+    with torch.no_grad():
+        value = network.loss(alone, segmentation)
+        direct = DeepSupervision()(network(batch.current, batch.current.clone()), batch.target)
+    assert len(seen) == 1
+    assert value.item() == pytest.approx(direct.item(), rel=1e-5)
+
+
 def test_a_recurrent_convolution_uses_the_same_weights_again():
     conv = RecurrentConv(3, recurrences=2)
     assert sum(p.numel() for p in conv.parameters()) == 3 * 3 * 27 + 3 + 2 * 3
