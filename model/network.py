@@ -73,7 +73,7 @@ class PairNetwork(nn.Module):
         return self.decode(of_current, of_prior)
 
     def loss(self, batch: Batch, segmentation: Segmentation) -> Float[Tensor, ""]:
-        """Mean of both temporal directions; each scan is encoded once, and one that is its own prior is decoded once."""
+        """Mean of both temporal directions; each scan is encoded once, and its own prior needs no second direction."""
         if torch.equal(batch.current, batch.prior) and torch.equal(batch.target, batch.prior_target):
             alone = self.encode(batch.current)
             return segmentation(self.decode(alone, alone), batch.target)

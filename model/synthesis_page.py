@@ -81,10 +81,10 @@ def _draw_sample(axes: Sequence[Any], sample: Sample, seed: int) -> None:
         ("current FLAIR", sample.current[1], sample.target),
     )
     for axis, (title, image, mask) in zip(axes, views, strict=True):
-        _show(axis, _slice(image[shown], level))
+        show(axis, axial(image[shown], level))
         axis.set_title(title, color="white", fontsize=8)
         for fate, colour in COLOURS.items():
-            part = None if mask is None else _slice((mask & by_fate[fate])[shown], level)
+            part = None if mask is None else axial((mask & by_fate[fate])[shown], level)
             if part is not None and part.any():
                 axis.contour(part, [0.5], colors=colour, linewidths=0.7)
 
@@ -97,14 +97,14 @@ def _level(sample: Sample) -> int:
     return int(np.where(seen.min(axis=0) > 0.7 * seen.max(), weight, seen.min(axis=0) / seen.size).argmax())
 
 
-def _show(axis: Any, image: NDArray[np.float32]) -> None:
+def show(axis: Any, image: NDArray[np.float32]) -> None:
     """As a viewer does: black outside, the window from the brain's own values."""
     inside = image[image != 0]
     low, high = np.percentile(inside, [0.5, 99.7]) if inside.size else (0.0, 1.0)
     axis.imshow(np.where(image == 0, low, image), cmap="gray", vmin=low, vmax=high)
 
 
-def _slice(volume: NDArray[Any], level: int) -> NDArray[np.float32]:
+def axial(volume: NDArray[Any], level: int) -> NDArray[np.float32]:
     """Anterior up, the patient's right on the left: (anterior, right) of the array turned as radiologists look."""
     return np.asarray(volume[level][::-1, ::-1], np.float32)
 
