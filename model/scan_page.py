@@ -23,7 +23,7 @@ from model.calling import Thresholds, call_lesions
 from model.checkpoint import LoadedModel, load
 from model.held_out_pairs import real_pair
 from model.real_pairs import COMPLETE_OR_NEARLY, read_real_pair
-from model.sliding_window import lesion_probabilities
+from model.sliding_window import Scan, lesion_probabilities
 from model.synthesis_page import axial, show
 from model.training_pool import load_pool
 
@@ -76,23 +76,23 @@ def worst_slices(difference: Mask) -> list[int]:
 
 def disagreements(model: LoadedModel, data: Path, cache: Path) -> Iterator[Disagreement]:
     """Of every real scan of the data folder, at the thresholds of the weights' card."""
-    patch = model.preprocessing.patch
-    thresholds = Thresholds(voxel=model.card.threshold, lesion=model.card.lesion_threshold)
     for anatomy in (one for one in load_pool(data, cache).anatomies if one.t1 is not None):
         scan = real_pair(anatomy)
-        first, second = call_lesions(
-            *lesion_probabilities(model.network, scan.prior, scan.current, patch=patch), thresholds
-        )
+        _, lesions = _masks(model, scan.prior, scan.current)
         title = f"{anatomy.name}: lesions"
-        yield Disagreement(title=title, flair=scan.current[1], readers=scan.target, prediction=second)
+        yield Disagreement(title=title, flair=scan.current[1], readers=scan.target, prediction=lesions)
     for name in COMPLETE_OR_NEARLY:
         pair = read_real_pair(data / "open_ms_data" / "longitudinal" / name)
-        first, second = call_lesions(
-            *lesion_probabilities(model.network, pair.baseline, pair.follow_up, patch=patch), thresholds
-        )
-        change = second if first is None else first ^ second
+        before, after = _masks(model, pair.baseline, pair.follow_up)
         title = f"longitudinal {name}: change"
-        yield Disagreement(title=title, flair=pair.follow_up[1], readers=pair.change, prediction=change)
+        yield Disagreement(title=title, flair=pair.follow_up[1], readers=pair.change, prediction=before ^ after)
+
+
+def _masks(model: LoadedModel, baseline: Scan, follow_up: Scan) -> tuple[Mask, Mask]:
+    thresholds = Thresholds(voxel=model.card.threshold, lesion=model.card.lesion_threshold)
+    first, second = lesion_probabilities(model.network, baseline, follow_up, patch=model.preprocessing.patch)
+    masks = call_lesions(first, second, thresholds)
+    return np.asarray(masks[0]), masks[1]
 
 
 def main() -> None:

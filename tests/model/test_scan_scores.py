@@ -8,9 +8,9 @@ import pytest
 from model.calling import Thresholds
 from model.scan_scores import scan_score, scan_scores
 from model.training_pool import held_out_pool
-from model.unet import UNetConfig
 from model.zoo import build
 from tests.fixtures.synthetic_pool import write_pool
+from tests.fixtures.tiny_unet import TINY
 
 HALF = Thresholds(voxel=0.5)
 
@@ -41,18 +41,10 @@ def test_specks_below_3_mm3_are_no_false_lesions() -> None:
 
 
 def test_every_setting_is_scored_on_one_prediction(tmp_path: Path) -> None:
-    config = UNetConfig(
-        variant="difference-weighting",
-        features=(4, 8),
-        kernels=((3, 3, 3),) * 2,
-        strides=((1, 1, 1), (2, 2, 2)),
-        encoder_convs=(1, 1),
-        decoder_convs=(1,),
-    )
     anatomy = held_out_pool(write_pool(tmp_path / "data"), tmp_path / "cache", "patient07").anatomies[0]
     everything, nothing = Thresholds(voxel=0.0), Thresholds(voxel=1.1)
 
-    whole, empty = scan_scores(build(config), anatomy, patch=(32, 32, 32), settings=[everything, nothing])
+    whole, empty = scan_scores(build(TINY), anatomy, patch=(32, 32, 32), settings=[everything, nothing])
 
     assert whole.volume_ml[1] > whole.volume_ml[0] > 0
     assert (empty.found, empty.false, empty.scores.dice) == (0, 0, 0.0)

@@ -13,8 +13,8 @@ from model.prepared_patients import prepare_patients
 from model.train import train
 from model.training_pool import check_pool, held_out_pool, load_pool, pool_patients
 from model.training_settings import TrainingSettings
-from model.unet import UNetConfig
 from tests.fixtures.synthetic_pool import LESIONS, write_pool
+from tests.fixtures.tiny_unet import TINY
 
 
 @pytest.fixture(scope="module")
@@ -106,15 +106,7 @@ def test_a_folder_that_is_no_pool_is_refused_with_what_it_lacks(tmp_path: Path) 
 def test_a_network_is_trained_on_pairs_alone(
     data: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny = UNetConfig(
-        variant="difference-weighting",
-        features=(4, 8),
-        kernels=((3, 3, 3),) * 2,
-        strides=((1, 1, 1), (2, 2, 2)),
-        encoder_convs=(1, 1),
-        decoder_convs=(1,),
-    )
-    monkeypatch.setattr("model.train.plan", lambda *_: tiny)
+    monkeypatch.setattr("model.train.plan", lambda *_: TINY)
     settings = TrainingSettings(
         out=tmp_path / "run", data=data, patch=(24, 24, 24), iterations=2, loaders=0, hold_out=("patient19",)
     )

@@ -9,22 +9,13 @@ import pytest
 import SimpleITK as sitk
 
 from model.training_settings import TrainingSettings
-from model.unet import UNetConfig
 from service.contracts.errors import InvalidOption
 from tests.fixtures.labelled_patients import PATIENTS, write_nnunet
 from tests.fixtures.synthetic_pool import write_pool
+from tests.fixtures.tiny_unet import TINY
 from worker.commands.baselines import BASELINES
 from worker.commands.benchmark import BenchmarkRequest, run_benchmark
 from worker.commands.evaluate import PredictionOptions
-
-TINY = UNetConfig(
-    variant="difference-weighting",
-    features=(4, 8),
-    kernels=((3, 3, 3),) * 2,
-    strides=((1, 1, 1), (2, 2, 2)),
-    encoder_convs=(1, 1),
-    decoder_convs=(1,),
-)
 
 
 def bright_on_flair(scans: Path, patients: Mapping[str, Sequence[str]], masks: Path) -> None:
