@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
+from model import zoo
 from model.training_settings import TrainingSettings
 from service.contracts.errors import InvalidOption
 from tests.fixtures.labelled_patients import PATIENTS, write_nnunet
@@ -30,6 +31,7 @@ def bright_on_flair(scans: Path, patients: Mapping[str, Sequence[str]], masks: P
 def tiny_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.train.plan", lambda *_: TINY)
     monkeypatch.setattr("worker.commands.train.plan", lambda *_: TINY)
+    monkeypatch.setattr("worker.commands.benchmark.plan", lambda *_: TINY)
     monkeypatch.setitem(BASELINES, "bright", bright_on_flair)
 
 
@@ -126,6 +128,16 @@ def test_methods_meet_on_painted_pairs_of_a_patient_who_is_held_out(
     assert row["real"]["change"]["new"]["true"] == row["real"]["change"]["resolved"]["true"] == 0
     assert "## The real scan of the patient who is held out" in (settings.out / "benchmark.md").read_text()
     assert "synthetic pairs without patient19" in _record(settings.out)
+
+
+def test_a_patch_that_does_not_fit_a_later_method_is_refused_before_the_first_is_trained(
+    request_of: BenchmarkRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.commands.benchmark.plan", zoo.plan)
+    settings = replace(request_of.settings, patch=(64, 64, 64))
+    with pytest.raises(InvalidOption, match="swin-unetr: patch: expected more than 64 64 64"):
+        run_benchmark(replace(request_of, settings=settings, methods=["single", "swin-unetr"]))
+    assert not settings.out.exists()
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from rich.console import Console
 from model.blocks import Triple
 from model.held_out_pairs import write_held_out_pairs
 from model.labelled_folder import LabelledPatient
-from model.training_settings import TrainingSettings
-from model.zoo import METHODS, Method
+from model.training_settings import TrainingSettings, check_patch
+from model.zoo import METHODS, Method, plan
 from service.contracts.errors import InvalidOption
 from worker.commands.baselines import BASELINES
 from worker.commands.benchmark_table import Effort, Result, as_markdown
@@ -80,8 +80,9 @@ def run_benchmark(request: BenchmarkRequest) -> None:
     unknown = [name for name in request.methods if name not in (*METHODS, *BASELINES)]
     if unknown:
         raise InvalidOption(f"methods: expected some of {', '.join((*METHODS, *BASELINES))}, saw {len(unknown)} others")
+    _check_patches(request)
     request.settings.out.mkdir(parents=True, exist_ok=True)
-    plan = _plan(request)
+    equal = _plan(request)
     parts = _parts(request)
     results: list[Result] = []
     for method in (*BASELINES, *METHODS):
@@ -89,9 +90,18 @@ def run_benchmark(request: BenchmarkRequest) -> None:
             continue  # neither wanted now nor done before
         results.append(_result(method, request, parts))
         rows = [asdict(result) for result in results]
-        _write(request.settings.out / RESULTS, json.dumps({"plan": plan, "methods": rows}, indent=1))
-        _write(request.settings.out / TABLE, as_markdown(results, plan))
+        _write(request.settings.out / RESULTS, json.dumps({"plan": equal, "methods": rows}, indent=1))
+        _write(request.settings.out / TABLE, as_markdown(results, equal))
     Console().print(f"{request.settings.out / TABLE}", soft_wrap=True)
+
+
+def _check_patches(request: BenchmarkRequest) -> None:
+    """Refuses a patch that does not fit one of the methods before hours go into the others."""
+    for method in (one for one in METHODS if one in request.methods):
+        try:
+            check_patch(plan(request.settings.plan, method), request.settings.patch)
+        except ValueError as error:
+            raise InvalidOption(f"{method}: {error}") from error
 
 
 def _plan(request: BenchmarkRequest) -> dict[str, Any]:
@@ -101,7 +111,7 @@ def _plan(request: BenchmarkRequest) -> dict[str, Any]:
     where = f"fold {request.fold} of {request.folds}" if request.fold is not None else f"all {request.folds} folds"
     size = " x ".join(map(str, request.pair_size))
     painted = f"{request.pairs} pairs of {', '.join(settings.hold_out)}, {size} mm"
-    plan = {
+    equal = {
         "data": "synthetic pairs" if request.data is None else "labelled scans",
         "scored on": painted if request.data is None else where,
         "budget of a training": budget,
@@ -113,10 +123,10 @@ def _plan(request: BenchmarkRequest) -> dict[str, Any]:
         "mirroring": "yes" if request.prediction.mirroring else "no",
     }
     path = settings.out / PLAN
-    if path.exists() and json.loads(path.read_text()) != plan:
+    if path.exists() and json.loads(path.read_text()) != equal:
         raise InvalidOption(f"out: expected a new folder; {PLAN} in this one is of another benchmark")
-    _write(path, json.dumps(plan, indent=1))
-    return plan
+    _write(path, json.dumps(equal, indent=1))
+    return equal
 
 
 def _parts(request: BenchmarkRequest) -> list[Part]:
