@@ -21,7 +21,7 @@ from model.dataset import SyntheticPairs
 from model.kept_memory import freed_memory_kept
 from model.losses import DeepSupervision
 from model.recipes import RECIPES
-from model.train import Step, _update
+from model.train import Step, update
 from model.training_state import fresh
 from model.zoo import build, plan
 
@@ -50,9 +50,9 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for way, (kept, fast_norm) in WAYS.items():
             with freed_memory_kept() if kept else nullcontext(), norm(fast=fast_norm):
-                _update(state, step, batch)  # the first one asks for the memory
+                update(state, step, batch)  # the first one asks for the memory
                 began = time.process_time()
-                _update(state, step, batch)
+                update(state, step, batch)
                 seconds[way].append(time.process_time() - began)
     medians = {way: statistics.median(values) for way, values in seconds.items()}
     for way, median in medians.items():

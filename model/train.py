@@ -128,7 +128,7 @@ def _run(
         rate = recipe.rate(state.iteration, length(settings, state), learning_rate=settings.learning_rate)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
-        value = _update(state, step, batch)
+        value = update(state, step, batch)
         state.iteration += 1
         state.elapsed_s = time.perf_counter() - started
         last = agreed(over(settings, state))
@@ -147,7 +147,7 @@ def _run(
             return
 
 
-def _update(state: TrainingState, step: nn.Module, batch: Sequence[Tensor]) -> float:
+def update(state: TrainingState, step: nn.Module, batch: Sequence[Tensor]) -> float:
     """One update, none if the gradient cannot be used; the loss before it."""
     device = next(state.network.parameters()).device
     scans = [tensor.to(device, memory_format=torch.channels_last_3d) for tensor in batch[:2]]
@@ -182,14 +182,14 @@ def _validate(settings: TrainingSettings, state: TrainingState, scans: TrainingS
 def _state(settings: TrainingSettings, scans: TrainingScans, resume: Path | None) -> TrainingState:
     config = plan(settings.plan, settings.method)
     check_patch(config, settings.patch)
+    own = settings.out / STATE
+    path = own if own.exists() else resume
     network = build(config)
-    if settings.weights is not None:
+    if settings.weights is not None and path is None:
         _begin_with(network, settings.weights)
     network = network.to(settings.device)
     recipe = RECIPES[settings.recipe]
     state = fresh(network, recipe, learning_rate=settings.learning_rate, ema_decay=settings.ema_decay)
-    own = settings.out / STATE
-    path = own if own.exists() else resume
     if path is not None:
         begun_with = restore(state, path)
         kept = begun_with.get(KEPT_APART)

@@ -45,7 +45,7 @@ class TrainingSettings:
     minutes: float | None = None
     """The run ends, at rate zero, after this time, or after `iterations` if they come first."""
     weights: Path | None = None
-    """Weights that the run begins with, of the same method and size; None: fresh ones."""
+    """Weights that the run begins with, of the same method and size; None: fresh ones. A checkpoint goes before."""
     seed: int = 1
     threads: int = 1
     loaders: int = 1

@@ -117,6 +117,15 @@ def test_a_run_can_begin_with_weights(settings: TrainingSettings, tmp_path: Path
     assert "begun with difference-weighting.safetensors" in card.record
 
 
+def test_a_run_that_goes_on_needs_the_weights_it_began_with_no_more(settings: TrainingSettings, tmp_path: Path):
+    train(replace(settings, iterations=1, out=tmp_path / "first"), SCANS)
+    weights = tmp_path / "first" / "difference-weighting.safetensors"
+    begun = replace(settings, iterations=1, weights=weights)
+    train(begun, SCANS)
+    weights.unlink()
+    assert train(replace(begun, iterations=2), SCANS).iteration == 2
+
+
 def test_weights_of_another_size_or_none_are_refused(
     settings: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
