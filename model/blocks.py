@@ -15,8 +15,8 @@ LEAK = 0.01
 class InstanceNorm(nn.InstanceNorm3d):
     """Zero mean and unit variance per image and channel, then an affine map.
 
-    In evaluation on CPUs it is computed as its equals that are fast there: nn.InstanceNorm3d copies what lies channels
-    last (two ways), and takes four times as long as a GroupNorm of one channel per group in fp32.
+    On CPUs it is computed as its equals that are fast there: nn.InstanceNorm3d copies what lies channels last (two
+    ways), and takes four times as long as a GroupNorm of one channel per group in fp32.
     """
 
     def __init__(self, channels: int) -> None:
