@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--patches", type=int, default=48)
     parser.add_argument("--rescans", type=int, default=2, help="of each real follow-up scan")
+    parser.add_argument(
+        "--mirroring", action="store_true", help="of the real scans, along the axes that the weights allow"
+    )
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -211,19 +215,21 @@ def main() -> None:
     card = Thresholds(voxel=model.card.threshold, lesion=model.card.lesion_threshold)
     settings = [card, *(Thresholds(voxel=voxel, lesion=lesion) for voxel in VOXEL for lesion in LESION)]
     result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "scans": [], "real": [], "rescan": []}
+    axes = model.preprocessing.mirror_axes if args.mirroring else ()
+    predicted = partial(lesion_probabilities, model.network, patch=patch, mirror_axes=axes)
     pool = load_pool(args.data, args.cache)
     for anatomy in (one for one in pool.anatomies if one.t1 is not None):
-        scores = scan_scores(model.network, anatomy, patch=patch, settings=settings)
+        scores = scan_scores(model.network, anatomy, patch=patch, settings=settings, mirror_axes=axes)
         result["scans"] += [asdict(score) for score in scores]
     if args.patches:
         of_patches = synthetic_scores(model.network, pool, patches=args.patches, size=patch, settings=settings)
         result["synthetic"] = [asdict(score) for score in of_patches]
     for name in COMPLETE_OR_NEARLY:
         pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name)
-        maps = lesion_probabilities(model.network, pair.baseline, pair.follow_up, patch=patch)
+        maps = predicted(pair.baseline, pair.follow_up)
         result["real"] += [asdict(real_score(pair, *maps, thresholds)) for thresholds in settings]
         for seed in range(args.rescans):
-            maps = lesion_probabilities(model.network, pair.follow_up, rescanned(pair.follow_up, seed), patch=patch)
+            maps = predicted(pair.follow_up, rescanned(pair.follow_up, seed))
             result["rescan"] += [asdict(rescan_score(name, seed, *maps, thresholds)) for thresholds in settings]
         log.info("%s done", name)
     args.out.write_text(json.dumps(result, indent=1))

@@ -34,7 +34,12 @@ class ScanScore:
 
 
 def scan_scores(
-    network: PairNetwork, anatomy: Anatomy, *, patch: Triple, settings: Sequence[Thresholds]
+    network: PairNetwork,
+    anatomy: Anatomy,
+    *,
+    patch: Triple,
+    settings: Sequence[Thresholds],
+    mirror_axes: tuple[int, ...] = (),
 ) -> list[ScanScore]:
     """Scores at each setting; whether the network was trained on the scan is for the caller to know.
 
@@ -42,7 +47,7 @@ def scan_scores(
         ValueError: the anatomy is no real scan.
     """
     pair = real_pair(anatomy)
-    prior, current = lesion_probabilities(network, pair.prior, pair.current, patch=patch)
+    prior, current = lesion_probabilities(network, pair.prior, pair.current, patch=patch, mirror_axes=mirror_axes)
     return [
         scan_score(anatomy.name, pair.target, call_lesions(prior, current, thresholds)[1], thresholds)
         for thresholds in settings
