@@ -79,9 +79,11 @@ def main() -> None:
 
 def prepare(folder: Path, arguments: argparse.Namespace) -> str:
     """Writes the pair and the weights that both sides read; says how large the images are."""
+    from model.anatomy_network import SHIPPED
+    from model.checkpoint import load
     from model.real_pairs import read_real_pair
 
-    pair = read_real_pair(arguments.data / "open_ms_data" / "longitudinal" / arguments.patient)
+    pair = read_real_pair(arguments.data / "open_ms_data" / "longitudinal" / arguments.patient, load(SHIPPED))
     size = pair.baseline.shape[1:]
     crop = [min(n, wanted) for n, wanted in zip(size, arguments.crop or size, strict=True)]
     box = tuple(slice((n - c) // 2, (n - c) // 2 + c) for n, c in zip(size, crop, strict=True))

@@ -3,14 +3,14 @@
 Array axes are superior, anterior, right (`model.grid.RAS_AXES`), so a patch is what the network sees.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from jaxtyping import Float32, Int16, UInt8
+from jaxtyping import Bool, Float32, Int16, UInt8
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -79,24 +79,51 @@ def network_array(path: Path) -> NDArray[Any]:
 
 
 def real_anatomy(folder: Path, lesion_mask: Path) -> Anatomy:
-    """A skull-stripped MS scan with its consensus lesions; tissue classes from its T1."""
+    """A skull-stripped MS scan on the lesion masks' grid, with its consensus lesions."""
     t1 = network_array(folder / "T1.nii.gz").astype(np.float32)
     flair = network_array(folder / "FLAIR.nii.gz").astype(np.float32)
     brain = ndimage.binary_fill_holes((np.abs(t1) > 1e-3) & (np.abs(flair) > 1e-3))
-    lesion = network_array(lesion_mask) > 0
+    anatomy = stripped_anatomy(folder.name, t1, flair, brain=brain, lesion=network_array(lesion_mask) > 0)
+    return replace(anatomy, mni_scale=np.ones(3, np.float32), mni_shift=np.zeros(3, np.float32))
+
+
+def stripped_anatomy(
+    name: str,
+    t1: Float32[NDArray[Any], "d h w"],
+    flair: Float32[NDArray[Any], "d h w"],
+    *,
+    brain: Bool[NDArray[Any], "d h w"],
+    lesion: Bool[NDArray[Any], "d h w"] | None = None,
+    ventricles: Bool[NDArray[Any], "d h w"] | None = None,
+) -> Anatomy:
+    """A skull-stripped scan of 1 mm; tissue classes from its T1, its place in the MNI brain from its extent.
+
+    Args:
+        name: of the scan.
+        t1: zero outside the brain.
+        flair: likewise.
+        brain: the brain's mask.
+        lesion: what is marked; None: nothing.
+        ventricles: which of the fluid is theirs; None: the deep part of it.
+    """
+    lesion = np.zeros(brain.shape, bool) if lesion is None else lesion
     labelled, _ = ndimage.label(lesion, np.ones((3, 3, 3)))
     tissue = _tissue_of_t1(t1, brain, lesion)
+    if ventricles is not None:
+        fluid = (tissue == Tissue.CSF) | (tissue == Tissue.VENTRICLE)
+        tissue[fluid] = np.where(ventricles[fluid], Tissue.VENTRICLE, Tissue.CSF)
     white = (tissue == Tissue.WHITE) & ~lesion
+    scale, shift = _onto_mni(brain)
     return Anatomy(
-        name=folder.name,
+        name=name,
         tissue=tissue,
         brain_distance=_signed_distance(brain),
         ventricle_distance=_distance(tissue == Tissue.VENTRICLE),
         t1=t1 / np.float32(np.median(t1[white])),
         flair=flair / np.float32(np.median(flair[white])),
         lesions=labelled.astype(np.int16),
-        mni_scale=np.ones(3, np.float32),
-        mni_shift=np.zeros(3, np.float32),
+        mni_scale=scale,
+        mni_shift=shift,
     )
 
 

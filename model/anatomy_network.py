@@ -4,6 +4,7 @@ image --2 mm grid--> scaled --tiles--> probability of every `Region` --linear-->
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from model.resampling import field_of_view, onto_grid, resample
 from model.sliding_window import WindowSettings, predict_one
 from model.volume import Volume
 
+SHIPPED = Path(__file__).with_name("weights") / "anatomy.safetensors"
+"""Its weights."""
 IN_PLACE = np.eye(4)
 
 FOREGROUND = 0.08

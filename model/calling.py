@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.lesions import find_lesions
+from model.seen_change import Image, Mask, settle
 
-Mask = Bool[NDArray[Any], "d h w"]
 Probability = Float32[NDArray[Any], "d h w"]
 
 
@@ -25,22 +25,34 @@ class Thresholds:
 
 
 def call_lesions(
-    baseline: Probability | None, follow_up: Probability, thresholds: Thresholds
+    baseline: Probability | None,
+    follow_up: Probability,
+    thresholds: Thresholds,
+    flair: tuple[Image, Image] | None = None,
 ) -> tuple[Mask | None, Mask]:
     """The lesion masks of a pair, or of one scan.
 
     A lesion is judged by what both time points show of it (26-connected over both): one that is sure at one time and
     faint at the other is kept at both, so that being less sure is not taken for shrinking or being gone. Swapping the
     time points swaps the masks.
+
+    Args:
+        baseline: lesion probability; None: there is one scan.
+        follow_up: likewise.
+        thresholds: of voxels and lesions.
+        flair: both images, z-scored in the brain: the masks then differ only where these do (`model.seen_change`).
     """
     first = None if baseline is None else baseline >= thresholds.voxel
     second = follow_up >= thresholds.voxel
-    if thresholds.lesion <= thresholds.voxel:
+    if thresholds.lesion > thresholds.voxel:
+        either = second if first is None else first | second
+        surest = follow_up if baseline is None else np.maximum(baseline, follow_up)
+        sure = _sure_components(either, surest, thresholds.lesion)
+        first, second = None if first is None else first & sure, second & sure
+    if first is None or flair is None:
         return first, second
-    either = second if first is None else first | second
-    surest = follow_up if baseline is None else np.maximum(baseline, follow_up)
-    sure = _sure_components(either, surest, thresholds.lesion)
-    return None if first is None else first & sure, second & sure
+    settled = settle(first, second, flair)
+    return settled.baseline, settled.follow_up
 
 
 def _sure_components(mask: Mask, probability: Probability, least: float) -> Mask:

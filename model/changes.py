@@ -1,4 +1,4 @@
-"""What changed between two lesion masks, by the measurement rules (docs/architecture.md, version 1.0)."""
+"""What changed between two lesion masks, by the measurement rules (docs/architecture.md, version 1.1)."""
 
 from dataclasses import dataclass
 from enum import StrEnum

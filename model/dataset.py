@@ -41,11 +41,13 @@ class SyntheticPairs:
     patch: Triple
     hold_out: tuple[str, ...] = ()
     """Patients whose images and lesions are not in the pool."""
+    marked_scans: Path | None = None
+    """Folder of more real scans."""
 
     @cached_property
     def pool(self) -> TrainingPool:
         """Anatomies and lesions."""
-        return load_pool(self.data, self.cache, hold_out=self.hold_out)
+        return load_pool(self.data, self.cache, hold_out=self.hold_out, marked_scans=self.marked_scans)
 
     def example(self, number: int) -> Example:
         """The sample of this seed."""

@@ -19,12 +19,14 @@ from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.anatomy_network import SHIPPED
 from model.calling import Thresholds, call_lesions
+from model.changes import Status
 from model.checkpoint import load
 from model.lesions import COUNTED_MM3, find_lesions
 from model.network import PairNetwork
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
-from model.rescan import rescan_score, rescanned
+from model.rescan import change_table, rescan_score, rescanned
 from model.scan_scores import scan_scores
 from model.sliding_window import lesion_probabilities
 from model.synthesis import make_sample
@@ -100,6 +102,10 @@ class RealScore:
     """Part of the marked volume that differs between the two masks."""
     change_outside: int
     """Components of the difference, counted from 14 mm3, farther than 1 mm from any marked change."""
+    new: int
+    """New lesions of the change table, from 14 mm3."""
+    new_outside: int
+    """Those that come no nearer than 1 mm to any marked change."""
     lesions: tuple[int, int]
     """Components from 14 mm3 at baseline and at follow-up."""
     volume_ml: tuple[float, float]
@@ -127,14 +133,17 @@ def synthetic_scores(
 
 def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, thresholds: Thresholds) -> RealScore:
     """Sensitivity to the marked change, and what else differs."""
-    masks = call_lesions(baseline, follow_up, thresholds)
-    first, second = (find_lesions(mask, VOXEL_MM3).mask for mask in masks if mask is not None)
+    called = call_lesions(baseline, follow_up, thresholds, (pair.baseline[1], pair.follow_up[1]))
+    masks = np.asarray(called[0]), called[1]
+    first, second = (find_lesions(mask, VOXEL_MM3).mask for mask in masks)
     difference = first ^ second
     changes, covered = _hits(pair.change, first | second)
     _, changed = _hits(pair.change, difference)
     near = ndimage.binary_dilation(pair.change)
     counted = find_lesions(difference, VOXEL_MM3, smallest_mm3=COUNTED_MM3)
     marked = set(np.unique(counted.labels[near])) - {0}
+    table = change_table(masks, (baseline, follow_up))
+    new = {change.id for change in table.changes if change.counted and change.status is Status.NEW}
     return RealScore(
         name=pair.name,
         borrowed_t1=pair.borrowed_t1,
@@ -144,6 +153,8 @@ def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, th
         changed=changed,
         volume_found=round(float((difference & pair.change).sum() / max(int(pair.change.sum()), 1)), 4),
         change_outside=len(counted.volumes_mm3) - len(marked),
+        new=len(new),
+        new_outside=len(new - set(np.unique(table.groups[near]).tolist())),
         lesions=(_counted(first), _counted(second)),
         volume_ml=(round(int(first.sum()) / 1000, 2), round(int(second.sum()) / 1000, 2)),
     )
@@ -199,6 +210,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("runs/pool"))
+    parser.add_argument("--regions", type=Path, default=SHIPPED, help="weights of the anatomy network")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--patches", type=int, default=48)
     parser.add_argument("--rescans", type=int, default=2, help="of each real follow-up scan")
@@ -217,6 +229,7 @@ def main() -> None:
     result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "scans": [], "real": [], "rescan": []}
     axes = model.preprocessing.mirror_axes if args.mirroring else ()
     predicted = partial(lesion_probabilities, model.network, patch=patch, mirror_axes=axes)
+    regions = load(args.regions)
     pool = load_pool(args.data, args.cache)
     for anatomy in (one for one in pool.anatomies if one.t1 is not None):
         scores = scan_scores(model.network, anatomy, patch=patch, settings=settings, mirror_axes=axes)
@@ -225,12 +238,13 @@ def main() -> None:
         of_patches = synthetic_scores(model.network, pool, patches=args.patches, size=patch, settings=settings)
         result["synthetic"] = [asdict(score) for score in of_patches]
     for name in COMPLETE_OR_NEARLY:
-        pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name)
+        pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name, regions)
         maps = predicted(pair.baseline, pair.follow_up)
         result["real"] += [asdict(real_score(pair, *maps, thresholds)) for thresholds in settings]
         for seed in range(args.rescans):
-            maps = predicted(pair.follow_up, rescanned(pair.follow_up, seed))
-            result["rescan"] += [asdict(rescan_score(name, seed, *maps, thresholds)) for thresholds in settings]
+            scans = pair.follow_up, rescanned(pair.follow_up, seed)
+            maps = predicted(*scans)
+            result["rescan"] += [asdict(rescan_score(name, seed, scans, maps, thresholds)) for thresholds in settings]
         log.info("%s done", name)
     args.out.write_text(json.dumps(result, indent=1))
 

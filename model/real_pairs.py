@@ -1,4 +1,6 @@
-"""The held-out longitudinal patients, prepared with their authors' own transforms and brain masks.
+"""The held-out longitudinal patients, prepared with their authors' own transforms.
+
+The brain is what both the authors and the anatomy network take for it: the mask of patient19 holds the whole head.
 
 Source: Lesjak et al. 2016, doi:10.1007/s12021-016-9301-1. `gt` marks change of either sign, nothing else is marked.
 """
@@ -12,6 +14,15 @@ import SimpleITK as sitk
 from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 
+from model.anatomy_network import region_map
+from model.checkpoint import LoadedModel
+from model.grid import RAS_AXES, Grid
+from model.preprocess import bounding_box, z_score
+from model.volume import Volume
+
+NETWORK_AXES = np.eye(4)
+NETWORK_AXES[:3, :3] = RAS_AXES
+"""Of 1 mm voxels along superior, anterior, right."""
 COMPLETE_OR_NEARLY = ("patient01", "patient03", "patient19")
 """Patients with both FLAIR images, a mask of change and at least one T1."""
 
@@ -28,27 +39,56 @@ class RealPair:
     """The baseline has no T1 here: the follow-up's stands in for it."""
 
 
-def read_real_pair(folder: Path) -> RealPair:
+def read_real_pair(folder: Path, regions: LoadedModel) -> RealPair:
     """One patient; each image is interpolated once.
 
+    Args:
+        folder: of the patient.
+        regions: the anatomy network; its brain is that of either visit's FLAIR.
+
     Raises:
-        ValueError: an image that cannot be replaced is absent.
+        ValueError: an image that cannot be replaced is absent, or `regions` is another network.
     """
     if not (folder / "gt.nii.gz").exists():
         raise ValueError(f"folder: expected gt.nii.gz in {folder.name}")
+    grid, marked = _brain(folder)
+    borrowed = not (folder / "study1_T1W.nii.gz").exists()
+    visits = [_images(folder, study, grid, t1_of=2 if borrowed else study) for study in (1, 2)]
+    seen = [found_brain(flair, regions) for _, flair in visits]
+    brain = marked & (seen[0] | seen[1])
+    box = bounding_box(brain)
+    scans = [np.stack([z_score(image[box], inside=brain[box], keep=brain[box]) for image in visit]) for visit in visits]
+    change = _on(grid, sitk.ReadImage(str(folder / "gt.nii.gz"), sitk.sitkFloat32), sitk.Transform()) > 0.5
+    return RealPair(name=folder.name, baseline=scans[0], follow_up=scans[1], change=change[box], borrowed_t1=borrowed)
+
+
+def found_brain(flair: Float32[NDArray[Any], "d h w"], regions: LoadedModel) -> Bool[NDArray[Any], "d h w"]:
+    """The anatomy network's brain of an image on a 1 mm network grid."""
+    volume = Volume(array=flair, affine=NETWORK_AXES)
+    return region_map(volume, model=regions).brain(Grid.of(volume))
+
+
+def read_real_visit(
+    folder: Path, study: int
+) -> tuple[tuple[Float32[NDArray[Any], "d h w"], Float32[NDArray[Any], "d h w"]], Bool[NDArray[Any], "d h w"]]:
+    """T1 and FLAIR of one visit on the same grid, zero outside the authors' brain mask, and the mask."""
+    grid, brain = _brain(folder)
+    box = bounding_box(brain)
+    t1, flair = _images(folder, study, grid, t1_of=study)
+    return (np.where(brain, t1, 0)[box], np.where(brain, flair, 0)[box]), brain[box]
+
+
+def _brain(folder: Path) -> tuple[sitk.Image, NDArray[np.bool_]]:
+    """The 1 mm grid, and the authors' brain mask on it."""
     mask = sitk.ReadImage(str(folder / "brainmask.nii.gz"), sitk.sitkFloat32)
     grid = _one_millimetre(mask)
-    brain = _on(grid, mask, sitk.Transform()) > 0.5
-    box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(brain))
-    borrowed = not (folder / "study1_T1W.nii.gz").exists()
-    visits = [
-        _visit(folder, study, grid, brain, t1_of=2 if borrowed else study)[(slice(None), *box)] for study in (1, 2)
-    ]
-    change = _on(grid, sitk.ReadImage(str(folder / "gt.nii.gz"), sitk.sitkFloat32), sitk.Transform()) > 0.5
-    return RealPair(name=folder.name, baseline=visits[0], follow_up=visits[1], change=change[box], borrowed_t1=borrowed)
+    return grid, _on(grid, mask, sitk.Transform()) > 0.5
 
 
-def _visit(folder: Path, study: int, grid: sitk.Image, brain: NDArray[np.bool_], *, t1_of: int) -> NDArray[np.float32]:
+def _images(
+    folder: Path, study: int, grid: sitk.Image, *, t1_of: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """T1 and FLAIR."""
     flair = _on(grid, _image(folder, f"study{study}_FLAIR"), _transform(folder, f"study{study}_FLAIR_to_common_space"))
     through_flair = sitk.CompositeTransform(  # the last one acts first: common space -> FLAIR -> T1
         [
@@ -56,8 +96,7 @@ def _visit(folder: Path, study: int, grid: sitk.Image, brain: NDArray[np.bool_],
             _transform(folder, f"study{t1_of}_FLAIR_to_common_space"),
         ]
     )
-    t1 = _on(grid, _image(folder, f"study{t1_of}_T1W"), through_flair)
-    return np.stack([_z_scored(image, brain) for image in (t1, flair)])
+    return _on(grid, _image(folder, f"study{t1_of}_T1W"), through_flair), flair
 
 
 def _one_millimetre(like: Any) -> Any:
@@ -82,8 +121,3 @@ def _image(folder: Path, name: str) -> sitk.Image:
 def _transform(folder: Path, name: str) -> sitk.Transform:
     transform: sitk.Transform = sitk.ReadTransform(str(folder / f"{name}.txt"))
     return transform
-
-
-def _z_scored(image: NDArray[np.float32], brain: NDArray[np.bool_]) -> NDArray[np.float32]:
-    values = image[brain]
-    return np.where(brain, (image - values.mean()) / values.std(), 0).astype(np.float32)

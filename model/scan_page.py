@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from model.anatomy_network import SHIPPED
 from model.calling import Thresholds, call_lesions
 from model.checkpoint import LoadedModel, load
 from model.held_out_pairs import real_pair
@@ -74,7 +75,7 @@ def worst_slices(difference: Mask) -> list[int]:
     return sorted(chosen)
 
 
-def disagreements(model: LoadedModel, data: Path, cache: Path) -> Iterator[Disagreement]:
+def disagreements(model: LoadedModel, regions: LoadedModel, data: Path, cache: Path) -> Iterator[Disagreement]:
     """Of every real scan of the data folder, at the thresholds of the weights' card."""
     for anatomy in (one for one in load_pool(data, cache).anatomies if one.t1 is not None):
         scan = real_pair(anatomy)
@@ -82,7 +83,7 @@ def disagreements(model: LoadedModel, data: Path, cache: Path) -> Iterator[Disag
         title = f"{anatomy.name}: lesions"
         yield Disagreement(title=title, flair=scan.current[1], readers=scan.target, prediction=lesions)
     for name in COMPLETE_OR_NEARLY:
-        pair = read_real_pair(data / "open_ms_data" / "longitudinal" / name)
+        pair = read_real_pair(data / "open_ms_data" / "longitudinal" / name, regions)
         before, after = _masks(model, pair.baseline, pair.follow_up)
         title = f"longitudinal {name}: change"
         yield Disagreement(title=title, flair=pair.follow_up[1], readers=pair.change, prediction=before ^ after)
@@ -91,7 +92,7 @@ def disagreements(model: LoadedModel, data: Path, cache: Path) -> Iterator[Disag
 def _masks(model: LoadedModel, baseline: Scan, follow_up: Scan) -> tuple[Mask, Mask]:
     thresholds = Thresholds(voxel=model.card.threshold, lesion=model.card.lesion_threshold)
     first, second = lesion_probabilities(model.network, baseline, follow_up, patch=model.preprocessing.patch)
-    masks = call_lesions(first, second, thresholds)
+    masks = call_lesions(first, second, thresholds, (baseline[1], follow_up[1]))
     return np.asarray(masks[0]), masks[1]
 
 
@@ -101,12 +102,13 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("runs/pool"))
+    parser.add_argument("--regions", type=Path, default=SHIPPED, help="weights of the anatomy network")
     parser.add_argument("--out", type=Path, default=Path("docs/weights.png"))
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
-    draw_disagreements(list(disagreements(load(args.weights), args.data, args.cache)), args.out)
+    draw_disagreements(list(disagreements(load(args.weights), load(args.regions), args.data, args.cache)), args.out)
 
 
 if __name__ == "__main__":

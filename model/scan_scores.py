@@ -7,12 +7,13 @@ import numpy as np
 
 from model.anatomy import Anatomy
 from model.blocks import Triple
-from model.calling import Mask, Thresholds, call_lesions
+from model.calling import Thresholds, call_lesions
 from model.grid import RAS_AXES, Grid
 from model.held_out_pairs import real_pair
 from model.lesions import find_lesions
 from model.metrics import Scores, score
 from model.network import PairNetwork
+from model.seen_change import Mask
 from model.sliding_window import lesion_probabilities
 
 
@@ -48,8 +49,9 @@ def scan_scores(
     """
     pair = real_pair(anatomy)
     prior, current = lesion_probabilities(network, pair.prior, pair.current, patch=patch, mirror_axes=mirror_axes)
+    flair = pair.prior[1], pair.current[1]
     return [
-        scan_score(anatomy.name, pair.target, call_lesions(prior, current, thresholds)[1], thresholds)
+        scan_score(anatomy.name, pair.target, call_lesions(prior, current, thresholds, flair)[1], thresholds)
         for thresholds in settings
     ]
 

@@ -93,7 +93,7 @@ def train(
     settings.out.mkdir(parents=True, exist_ok=True)
     state = _state(settings, scans, resume)
     rank, count = ranks()
-    step: nn.Module = Step(state.network, DeepSupervision())
+    step: nn.Module = Step(state.network, DeepSupervision(lesion_balance=settings.lesion_balance))
     if count > 1:
         step = DistributedDataParallel(step, find_unused_parameters=True)
     if not over(settings, state):
@@ -225,9 +225,16 @@ def _sources(settings: TrainingSettings, scans: TrainingScans) -> tuple[list[Sou
     sources: list[Source] = []
     shares = []
     if settings.data is not None:
-        check_pool(settings.data, settings.hold_out)
-        pool = settings.kept_in / "pool"
-        sources.append(SyntheticPairs(data=settings.data, cache=pool, patch=settings.patch, hold_out=settings.hold_out))
+        check_pool(settings.data, settings.hold_out, settings.marked_scans)
+        sources.append(
+            SyntheticPairs(
+                data=settings.data,
+                cache=settings.kept_in / "pool",
+                patch=settings.patch,
+                hold_out=settings.hold_out,
+                marked_scans=settings.marked_scans,
+            )
+        )
         shares.append(settings.synthetic_share if scans.training else 1.0)
     if scans.training:
         recipe = RECIPES[settings.recipe]
@@ -267,6 +274,8 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--hold-out", action="append", default=[])
+    parser.add_argument("--marked-scans", type=Path)
+    parser.add_argument("--lesion-balance", type=float, default=0.0)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)

@@ -28,11 +28,12 @@ class TrainingPool:
     """Each in its bounding box."""
 
 
-def check_pool(data: Path, hold_out: Sequence[str]) -> None:
+def check_pool(data: Path, hold_out: Sequence[str], marked_scans: Path | None = None) -> None:
     """Refuses what no pool can be made of, before any training starts.
 
     Raises:
-        ValueError: a part of the folder is not there, a patient to leave out is not in it, or no real scan is left.
+        ValueError: a part of the folder is not there, a patient to leave out is not in it, no real scan is left, or
+            there is no scan among the marked ones.
     """
     masks = _masks(data)
     parts = {
@@ -49,19 +50,25 @@ def check_pool(data: Path, hold_out: Sequence[str]) -> None:
         raise ValueError(f"hold_out: expected patients with a lesion mask, saw {len(unknown)} without")
     if set(REAL) <= set(hold_out):
         raise ValueError(f"hold_out: expected one of {', '.join(REAL)} to stay")
+    if marked_scans is not None and not any(marked_scans.glob("*.npz")):
+        raise ValueError("marked_scans: expected the files of model.mark_scans in the folder, saw none")
 
 
-def load_pool(data: Path, cache: Path, *, hold_out: Sequence[str] = ()) -> TrainingPool:
+def load_pool(
+    data: Path, cache: Path, *, hold_out: Sequence[str] = (), marked_scans: Path | None = None
+) -> TrainingPool:
     """The pool from the data folder (`open_ms_data/`, `synthseg_labels/`, `csim_ms_lesions/`).
 
     Args:
         data: the folder.
         cache: where each anatomy is kept once it is read.
         hold_out: patients to leave out, their images and their lesions.
+        marked_scans: folder of more real scans (`model.mark_scans`).
     """
     cache.mkdir(parents=True, exist_ok=True)
     masks = [path for name, path in _masks(data).items() if name not in hold_out]
     anatomies = [_real(data, cache, name) for name in REAL if name not in hold_out]
+    anatomies += [_stored(path) for path in sorted(marked_scans.glob("*.npz"))] if marked_scans else []
     anatomies += [
         _cached(cache / path.name.replace(".nii.gz", f"-{LABELS_VERSION}.npz"), lambda path=path: label_anatomy(path))
         for path in sorted((data / "synthseg_labels").glob("*.nii.gz"))
@@ -94,6 +101,12 @@ def held_out_pool(data: Path, cache: Path, patient: str) -> TrainingPool:
     )
 
 
+def write_anatomy(anatomy: Anatomy, path: Path) -> None:
+    """As `load_pool` reads it (`.npz`)."""
+    fields = {name: getattr(anatomy, name) for name in Anatomy.__slots__}
+    np.savez(path, **{name: value for name, value in fields.items() if value is not None})
+
+
 def _real(data: Path, cache: Path, name: str) -> Anatomy:
     folder = data / "open_ms_data" / "cross_sectional" / name
     return _cached(cache / f"{name}.npz", lambda: real_anatomy(folder, _masks(data)[name]))
@@ -123,9 +136,11 @@ def _singles(path: Path, *, largest: int = 40) -> tuple[NDArray[np.bool_], ...]:
 
 def _cached(path: Path, make: Any) -> Anatomy:
     if not path.exists():
-        anatomy = make()
-        fields = {name: getattr(anatomy, name) for name in Anatomy.__slots__}
-        np.savez(path, **{name: value for name, value in fields.items() if value is not None})
+        write_anatomy(make(), path)
+    return _stored(path)
+
+
+def _stored(path: Path) -> Anatomy:
     stored = np.load(path)
     values: dict[str, Any] = {name: stored.get(name) for name in Anatomy.__slots__}
     return Anatomy(**{**values, "name": str(values["name"])})

@@ -37,11 +37,15 @@ class TrainingSettings:
     batch: int = 1
     learning_rate: float | None = None
     """None: the recipe's."""
+    lesion_balance: float = 0.0
+    """Weight of the loss's term in which every lesion counts the same (`model.losses.missed_lesions`)."""
     ema_decay: float = 0.99
     synthetic_share: float = 0.5
     """Part of the examples that are synthetic where there are labelled scans as well."""
     hold_out: tuple[str, ...] = ()
     """Patients of the synthetic pool that are left out of it."""
+    marked_scans: Path | None = None
+    """Folder of more real scans for the synthetic pool (`model.mark_scans`)."""
     minutes: float | None = None
     """The run ends, at rate zero, after this time, or after `iterations` if they come first."""
     weights: Path | None = None
@@ -122,9 +126,10 @@ def _made_of(settings: TrainingSettings, scans: TrainingScans) -> str:
     if settings.data is not None:
         share = f" ({settings.synthetic_share:.0%})" if scans.training else ""
         words.append(f"synthetic pairs{share}")
+    more = " and scans marked by weights" if settings.marked_scans else ""
     begun = f", begun with {settings.weights.name}" if settings.weights else ""
     without = f" without {', '.join(settings.hold_out)}" if settings.hold_out else ""
-    return " and ".join(words) + without + begun
+    return " and ".join(words) + more + without + begun
 
 
 def _strides(config: NetworkConfig) -> tuple[Triple, bool]:

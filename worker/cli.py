@@ -45,6 +45,9 @@ def compare(
     lesion_threshold: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="lesion probability of a lesion's surest voxel")
     ] = None,
+    mask_only_changes: Annotated[
+        str, typer.Option(help="masks differ, FLAIR does not: settle (one answer for both) or keep")
+    ] = "settle",
     registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
     prior_for_first: Annotated[str, typer.Option(help="prior of the baseline: follow-up or self")] = "follow-up",
     crop: Annotated[str, typer.Option(help="union or none")] = "union",
@@ -61,6 +64,7 @@ def compare(
         "mirroring": mirroring,
         "threshold": threshold,
         "lesion_threshold": lesion_threshold,
+        "mask_only_changes": mask_only_changes,
         "registration_backend": registration_backend,
         "prior_for_first": prior_for_first,
         "crop": crop,

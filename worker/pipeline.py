@@ -30,6 +30,9 @@ from worker.segmentation import Segmented, native_change_map, native_lesions, na
 from worker.stage_clock import StageClock
 from worker.study_reader import check_same_patient, read_study
 
+FLAIR = 1
+"""Its channel in a prepared scan."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRequest:
@@ -181,8 +184,12 @@ def _predict(prepared: NetworkInput, work: Work) -> Prediction:
 
 
 def _compare(prepared: NetworkInput, prediction: Prediction, work: Work) -> ChangeAnalysis:
-    thresholds = work.tools.ensemble.thresholds(work.request.options)
-    baseline, follow_up = call_lesions(prediction.baseline, prediction.follow_up, thresholds)
+    options = work.request.options
+    thresholds = work.tools.ensemble.thresholds(options)
+    flair = None
+    if prepared.baseline is not None and options.mask_only_changes == "settle":
+        flair = prepared.baseline[FLAIR], prepared.follow_up[FLAIR]
+    baseline, follow_up = call_lesions(prediction.baseline, prediction.follow_up, thresholds, flair)
     return compare(
         Masks(
             baseline=baseline,
@@ -253,10 +260,10 @@ def _images(outcome: Outcome, *, with_probabilities: bool) -> tuple[dict[str, Vo
 def _figures(outcome: Outcome) -> FigureInputs | None:
     if outcome.analysis is None:
         return None
-    baseline, flair = outcome.prepared.baseline, 1
+    baseline = outcome.prepared.baseline
     return FigureInputs(
-        baseline=None if baseline is None else baseline[flair],
-        follow_up=outcome.prepared.follow_up[flair],
+        baseline=None if baseline is None else baseline[FLAIR],
+        follow_up=outcome.prepared.follow_up[FLAIR],
         analysis=outcome.analysis,
         grid=outcome.prepared.grid,
     )
@@ -272,6 +279,7 @@ def _model_info(work: Work) -> ModelInfo:
         sha256=tuple(member.sha256 for member in members),
         threshold=thresholds.voxel,
         lesion_threshold=thresholds.lesion,
+        mask_only_changes=options.mask_only_changes,
         mirroring=options.mirroring,
         prior_policy=options.prior_for_first,
         record=members[0].card.record,

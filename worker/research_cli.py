@@ -52,6 +52,9 @@ def train(
     hold_out: Annotated[
         list[str] | None, typer.Option(help="patient not trained on, of the scans or the synthetic pairs")
     ] = None,
+    marked_scans: Annotated[
+        Path | None, typer.Option(help="synthetic pairs: more scans to paint into, by python -m model.mark_scans")
+    ] = None,
     plan: Size = "compact",
     patch: Patch = None,
     recipe: RecipeName = "nnunet",
@@ -61,6 +64,9 @@ def train(
     minutes: Minutes = None,
     batch: Batch = 2,
     learning_rate: Annotated[float | None, typer.Option(help="default: the recipe's")] = None,
+    lesion_balance: Annotated[
+        float, typer.Option(min=0.0, help="weight of a term of the loss in which every lesion counts the same")
+    ] = 0.0,
     fold: FoldNumber = None,
     folds: Folds = 5,
     resume: Annotated[Path | None, typer.Option(help="checkpoint of another run to begin from")] = None,
@@ -87,8 +93,10 @@ def train(
         minutes=minutes,
         batch=batch,
         learning_rate=learning_rate,
+        lesion_balance=lesion_balance,
         synthetic_share=synthetic_share,
         hold_out=tuple(hold_out or ()),
+        marked_scans=marked_scans,
         weights=weights,
         seed=seed,
         threads=threads,

@@ -21,6 +21,10 @@ class CompareOptions(BaseModel):
         lt=1,
         description="probability that a lesion's surest voxel must reach; null: the model's own, 0: no such limit",
     )
+    mask_only_changes: Literal["settle", "keep"] = Field(
+        default="settle",
+        description="where the two masks differ and FLAIR does not: one answer for both times, or as they are",
+    )
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
     prior_for_first: Literal["follow-up", "self"] = Field(
         default="follow-up",

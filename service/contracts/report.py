@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 REPORT_SCHEMA_VERSION = "1.0"
-MEASUREMENT_RULES_VERSION = "1.0"
+MEASUREMENT_RULES_VERSION = "1.1"
 RESEARCH_USE = "For research use. Not a medical device."
 
 Point = tuple[float, float, float]
@@ -139,6 +139,9 @@ class ModelInfo(_Frozen):
     threshold: float = Field(description="from this probability a voxel is lesion")
     lesion_threshold: float = Field(
         description="what a lesion's surest voxel must reach, at one time point or the other"
+    )
+    mask_only_changes: Literal["settle", "keep"] = Field(
+        description="whether masks may differ where FLAIR does not: settle, no; keep, yes"
     )
     mirroring: bool
     prior_policy: str

@@ -64,3 +64,17 @@ def test_nothing_gives_nothing() -> None:
     assert first is not None
     assert not first.any()
     assert not second.any()
+
+
+def test_with_the_images_the_masks_differ_only_where_these_do() -> None:
+    first, second = row(0.6, 0.6, 0, 0, 0, 0, 0, 0, 0.6), row(0.6, 0.6, 0.6, 0, 0, 0, 0, 0, 0)
+    image = np.ones(SHAPE, np.float32)
+    image[1, 1, :3] = 3.0
+    gone = image.copy()
+    image[1, 1, 8] = 3.0
+
+    masks = call_lesions(first, second, Thresholds(voxel=0.5), (image, gone))
+
+    assert masks[0] is not None
+    assert line(masks[0]) == [1, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0]
+    assert line(masks[1]) == [1, 1, 1] + [0] * 9

@@ -3,7 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.anatomy_network import SHIPPED
 from model.calling import Thresholds
+from model.checkpoint import load
 from model.evaluate import LesionCount, match, real_score
 from model.real_pairs import RealPair, read_real_pair
 
@@ -53,6 +55,7 @@ def test_a_new_lesion_is_a_found_change_and_the_stable_one_is_none():
     assert (score.changes, score.covered, score.changed, score.change_outside) == (1, 1, 1, 0)
     assert score.volume_found == 1.0
     assert score.lesions == (1, 2)
+    assert (score.new, score.new_outside) == (1, 0)
 
 
 def test_a_change_seen_at_both_times_alike_is_covered_but_not_changed():
@@ -65,11 +68,18 @@ def test_a_difference_away_from_the_marked_change_counts_as_outside():
     marked, elsewhere = cube((10, 10, 10)), cube((2, 2, 2))
     score = real_score(pair_with_change(marked), elsewhere.astype(np.float32), marked.astype(np.float32), HALF)
     assert score.change_outside == 1
+    assert (score.new, score.new_outside) == (1, 0)
+
+
+def test_a_new_lesion_away_from_the_marked_change_is_false():
+    marked, elsewhere, nothing = cube((10, 10, 10)), cube((2, 2, 2)), np.zeros((20, 20, 20), np.float32)
+    score = real_score(pair_with_change(marked), nothing, (marked | elsewhere).astype(np.float32), HALF)
+    assert (score.new, score.new_outside) == (2, 1)
 
 
 @pytest.mark.shared_data
 def test_a_real_pair_is_upright_on_one_grid_with_its_change_bright_at_one_time(shared_folder: Path):
-    pair = read_real_pair(shared_folder / "data" / "open_ms_data" / "longitudinal" / "patient01")
+    pair = read_real_pair(shared_folder / "data" / "open_ms_data" / "longitudinal" / "patient01", load(SHIPPED))
     assert pair.baseline.shape == pair.follow_up.shape == (2, *pair.change.shape)
     # mostly new lesions: brighter on FLAIR at follow-up, by a standard deviation of the brain and more
     assert pair.follow_up[1][pair.change].mean() - pair.baseline[1][pair.change].mean() > 1
@@ -80,4 +90,4 @@ def test_a_real_pair_is_upright_on_one_grid_with_its_change_bright_at_one_time(s
 
 def test_a_folder_without_change_mask_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match=r"gt\.nii\.gz"):
-        read_real_pair(tmp_path)
+        read_real_pair(tmp_path, load(SHIPPED))

@@ -45,19 +45,31 @@ def test_seeds_are_scanners() -> None:
 
 
 def test_a_reader_that_sees_the_same_lesion_twice_reports_no_change() -> None:
-    first, second = (bright(image, 4.0) for image in (scan(), rescanned(scan(), seed=3)))
+    scans = scan(), rescanned(scan(), seed=3)
 
-    score = rescan_score("made", 3, first, second, Thresholds(voxel=0.5))
+    score = rescan_score("made", 3, scans, (bright(scans[0], 4.0), bright(scans[1], 4.0)), Thresholds(voxel=0.5))
 
     assert score.lesions == 1
     assert score.false == {"new": 0, "enlarging": 0, "shrinking": 0, "resolved": 0}
 
 
-def test_a_lesion_seen_under_one_scanner_alone_is_a_false_change() -> None:
-    """The blur and the slices of the other scanner take its peak below the level."""
-    first, second = (bright(image, 8.0) for image in (scan(), rescanned(scan(), seed=3)))
+def test_a_lesion_seen_by_the_reader_under_one_scanner_alone_is_no_change() -> None:
+    """The blur and the slices of the other scanner take its peak below the level, but it can still be seen."""
+    scans = scan(), rescanned(scan(), seed=3)
+    probability = bright(scans[0], 8.0), bright(scans[1], 8.0)
+    assert not (probability[1] > 0.5).any()
 
-    score = rescan_score("made", 3, first, second, Thresholds(voxel=0.5))
+    score = rescan_score("made", 3, scans, probability, Thresholds(voxel=0.5))
+
+    assert score.lesions == 1
+    assert score.false == {"new": 0, "enlarging": 0, "shrinking": 0, "resolved": 0}
+
+
+def test_a_lesion_that_is_in_one_scan_alone_is_a_false_change() -> None:
+    first = scan()
+    second = rescanned(np.where(first > 3, np.float32(0.1), first), seed=3)
+
+    score = rescan_score("made", 3, (first, second), (bright(first, 4.0), bright(second, 4.0)), Thresholds(voxel=0.5))
 
     assert score.lesions == 1
     assert score.false == {"new": 0, "enlarging": 0, "shrinking": 0, "resolved": 1}

@@ -1,0 +1,71 @@
+"""The term that counts lesions against values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from model.losses import DeepSupervision, missed_lesions
+
+
+def logits_of(probability: torch.Tensor) -> torch.Tensor:
+    """Two classes whose softmax is this."""
+    return torch.stack((torch.log(1 - probability), torch.log(probability)), dim=1)
+
+
+def scene() -> tuple[torch.Tensor, torch.Tensor]:
+    """A lesion of 1 voxel at probability 0.5, one of 27 at 0.25; the rest at 0.1."""
+    probability, target = torch.full((1, 12, 12, 12), 0.1), torch.zeros(1, 1, 12, 12, 12, dtype=torch.long)
+    probability[0, 1, 1, 1], target[0, 0, 1, 1, 1] = 0.5, 1
+    probability[0, 6:9, 6:9, 6:9], target[0, 0, 6:9, 6:9, 6:9] = 0.25, 1
+    return probability, target
+
+
+def test_every_lesion_counts_the_same_whatever_its_size() -> None:
+    probability, target = scene()
+
+    value = missed_lesions(logits_of(probability), target)
+
+    assert value.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+
+
+def test_the_lesions_of_a_batch_are_counted_together() -> None:
+    probability, target = scene()
+    none = torch.full_like(probability, 0.9), torch.zeros_like(target)
+
+    value = missed_lesions(logits_of(torch.cat((none[0], probability))), torch.cat((none[1], target)))
+
+    assert value.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+
+
+def test_the_smallest_lesion_pulls_as_hard_as_the_largest() -> None:
+    probability, target = scene()
+    logits = logits_of(torch.full_like(probability, 0.5)).requires_grad_()
+
+    missed_lesions(logits, target).backward()  # type: ignore[no-untyped-call]
+
+    pull = logits.grad[0, 1]  # type: ignore[index]
+    assert pull[1, 1, 1].item() == pytest.approx(pull[6:9, 6:9, 6:9].sum().item())
+    assert pull[1, 1, 1].item() < 0
+    assert not pull[4].any()
+
+
+def test_without_lesions_there_is_nothing_to_miss_and_a_gradient_all_the_same() -> None:
+    logits = torch.randn(1, 2, 4, 4, 4, requires_grad=True)
+
+    value = missed_lesions(logits, torch.zeros(1, 1, 4, 4, 4, dtype=torch.long))
+    value.backward()  # type: ignore[no-untyped-call]
+
+    assert value.item() == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+
+
+def test_the_term_is_added_once_at_full_resolution() -> None:
+    probability, target = scene()
+    full = logits_of(probability)
+    stages = [full, full[:, :, ::2, ::2, ::2], full[:, :, ::4, ::4, ::4]]
+
+    with_term, plain = DeepSupervision(lesion_balance=0.5)(stages, target), DeepSupervision()(stages, target)
+
+    assert (with_term - plain).item() == pytest.approx(0.5 * missed_lesions(full, target).item(), rel=1e-5)
