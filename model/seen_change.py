@@ -6,8 +6,8 @@ compared with the tissue around the lesion at both times:
     contrast = mean of the part - median of a ring around the lesion      (FLAIR, z-scored in the brain)
 
 A lesion that came, grew or went stands out at one time and not at the other. A part that stands out at both times alike
-was taken for lesion once and once not: it is given to both masks, as is one that stands out at neither time. A part
-outside either brain, or without surroundings, is left as it was found.
+was taken for lesion once and once not: it is given to both masks, as is one that stands out at neither time or fades by
+next to nothing. A part outside either brain, or without surroundings, is left as it was found.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ SMALLEST_RING = 10
 """Voxels below which nothing is known of the surroundings."""
 STAYS = 0.65
 """A part that keeps this much of its contrast has not changed."""
-LEAST = 0.3
-"""Contrast, in standard deviations of the brain, without which a part stands out at neither time."""
+LEAST = 0.4
+"""Contrast that comes or goes with a lesion, at least, in standard deviations of the brain."""
 SMALLEST_CORE = 200
 """Voxels of lesion at both times from which the scans' contrasts can be told apart."""
 LARGEST_SCALE = 2.0
@@ -79,8 +79,8 @@ def settle(baseline: Mask, follow_up: Mask, flair: tuple[Image, Image]) -> Settl
 
 def _changed(part: Mask, ring: Mask, with_lesion: Image, without: Image) -> bool:
     """Whether it stands out with the lesion and no longer without."""
-    there, gone = (float(view[part].mean() - np.median(view[ring])) for view in (with_lesion, without))
-    return there >= LEAST and gone < STAYS * there
+    there, left = (float(view[part].mean() - np.median(view[ring])) for view in (with_lesion, without))
+    return there - left >= LEAST and left < STAYS * there
 
 
 def _alike(first: Image, second: Image, *, core: Mask, brain: Mask) -> tuple[Image, Image]:

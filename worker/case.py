@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +49,8 @@ class Series:
     reasons: tuple[str, ...]
     """Why this series was chosen, in words free of scanner text."""
     slice_thickness_mm: float | None
+    instances: tuple[Path, ...] = ()
+    """DICOM: the file of each slice, in the order of the third axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,5 +1,8 @@
 """A DICOM stack as a volume: geometry checked, pixels decoded, rescaled."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
@@ -17,9 +20,24 @@ from worker.dicom_values import number
 from worker.nifti_reader import checked
 
 
-@no_header_text()
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stack:
+    """A series as a volume, and the file of each of its slices."""
+
+    volume: Volume
+    """float32 with rescale applied; array axes: column, row, slice along the normal."""
+    instances: tuple[Path, ...]
+    """In the order of the third axis."""
+
+
 def read_series(series: DicomSeries) -> Volume:
-    """The stack as float32 with rescale applied; array axes: column, row, slice along the normal.
+    """The volume of `read_stack`."""
+    return read_stack(series).volume
+
+
+@no_header_text()
+def read_stack(series: DicomSeries) -> Stack:
+    """The slices, checked, ordered and decoded.
 
     Raises:
         BadInput: the slices do not make one complete, regular, readable stack; the code says why.
@@ -32,7 +50,9 @@ def read_series(series: DicomSeries) -> Volume:
     array = np.empty((columns, rows, len(ordered)), np.float32)
     for k, one in enumerate(ordered):
         array[:, :, k] = _pixels(one).T
-    return checked(Volume(array=array, affine=affine))
+    return Stack(
+        volume=checked(Volume(array=array, affine=affine)), instances=tuple(one.path.absolute() for one in ordered)
+    )
 
 
 def _only_one(group: list[Slice]) -> Slice:

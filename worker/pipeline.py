@@ -24,9 +24,10 @@ from worker.pipeline_tools import Tools
 from worker.preprocessing import prepare_pair, prepare_single
 from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
+from worker.reports.dicom_seg import LesionImages, write_seg
 from worker.reports.figures import FigureInputs
 from worker.reports.summary import ReportInputs, build_report
-from worker.segmentation import Segmented, native_change_map, native_lesions, native_probability
+from worker.segmentation import Segmented, native_change_map, native_lesions, native_probability, native_rows
 from worker.stage_clock import StageClock
 from worker.study_reader import check_same_patient, read_study
 
@@ -221,40 +222,45 @@ def _segmented(
 
 def _write(outcome: Outcome, work: Work) -> Report:
     out, options = work.request.out, work.request.options
-    images, volumes = _images(outcome, with_probabilities=options.probabilities)
-    write_images(out, images)
+    lesions = {name: native_lesions(one) for name, one in _time_points(outcome)}
+    write_images(out, _images(outcome, lesions, with_probabilities=options.probabilities))
+    volumes = {name: float((one.array > 0).sum()) * one.voxel_volume_mm3 / 1000.0 for name, one in lesions.items()}
     inputs = ReportInputs(
         baseline=outcome.baseline,
         follow_up=outcome.follow_up,
         analysis=outcome.analysis,
         assessment=outcome.assessment,
         pair=outcome.pair,
-        mask_volumes_ml=volumes,
+        mask_volumes_ml=(volumes.get("baseline"), volumes["follow_up"]),
         model=_model_info(work),
         timings_s=work.clock.seconds,
         job_id=work.request.job_id,
     )
     report = build_report(inputs)
+    for name, segmented in _time_points(outcome):
+        instances = segmented.time_point.study.flair.instances
+        if instances:
+            ids = native_rows(outcome.analysis, segmented, lesions[name])
+            write_seg(LesionImages(ids=ids, instances=instances), report, out / f"{name}_lesions.dcm")
     write_report(out, report, _figures(outcome))
     return report
 
 
-def _images(outcome: Outcome, *, with_probabilities: bool) -> tuple[dict[str, Volume], tuple[float | None, float]]:
-    """Artifacts by name, and the volumes (ml) of the baseline's and the follow-up's mask."""
+def _time_points(outcome: Outcome) -> list[tuple[str, Segmented]]:
+    both = (("baseline", outcome.baseline), ("follow_up", outcome.follow_up))
+    return [(name, one) for name, one in both if one is not None]
+
+
+def _images(outcome: Outcome, lesions: dict[str, Volume], *, with_probabilities: bool) -> dict[str, Volume]:
+    """Artifacts by name."""
     images: dict[str, Volume] = {}
-    volumes: dict[str, float] = {}
-    for name, segmented in (("baseline", outcome.baseline), ("follow_up", outcome.follow_up)):
-        if segmented is None:
-            continue
-        lesions = native_lesions(segmented)
-        mask = lesions.like(lesions.array > 0)
-        images[f"{name}_lesions.nii.gz"] = mask
-        volumes[name] = float(mask.array.sum()) * mask.voxel_volume_mm3 / 1000.0
+    for name, segmented in _time_points(outcome):
+        images[f"{name}_lesions.nii.gz"] = lesions[name].like(lesions[name].array > 0)
         if with_probabilities:
             images[f"{name}_probability.nii.gz"] = native_probability(segmented)
         if name == "follow_up" and outcome.analysis is not None and outcome.analysis.change_map is not None:
-            images["change.nii.gz"] = native_change_map(outcome.analysis, segmented, lesions)
-    return images, (volumes.get("baseline"), volumes["follow_up"])
+            images["change.nii.gz"] = native_change_map(outcome.analysis, segmented, lesions[name])
+    return images
 
 
 def _figures(outcome: Outcome) -> FigureInputs | None:

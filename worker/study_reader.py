@@ -20,7 +20,7 @@ from service.contracts.nifti_names import scans_by_sequence
 from service.contracts.pydicom_silence import no_header_text
 from worker.case import Series, Study
 from worker.dicom_index import DicomIndex, DicomSeries, begins_as_dicom, index_folder
-from worker.dicom_reader import read_series
+from worker.dicom_reader import read_stack
 from worker.dicom_values import text
 from worker.nifti_reader import read_nifti
 from worker.patient_identity import count_people, identity_of, may_be_same_person
@@ -116,8 +116,10 @@ def _select(index: DicomIndex) -> Selection:
 
 def _dicom_series(choice: Choice, by_key: dict[str, DicomSeries]) -> Series:
     series = by_key[choice.header.key]
+    stack = read_stack(series)
     return Series(
-        volume=read_series(series),
+        volume=stack.volume,
+        instances=stack.instances,
         source="dicom",
         reasons=choice.reasons,
         slice_thickness_mm=series.slice_thickness_mm,

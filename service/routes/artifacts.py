@@ -18,6 +18,7 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
 
 MEDIA_TYPES = {
     ".gz": "application/gzip",
+    ".dcm": "application/dicom",
     ".csv": "text/csv; charset=utf-8",
     ".json": "application/json",
     ".html": "text/html; charset=utf-8",

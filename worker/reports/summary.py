@@ -27,7 +27,17 @@ from worker.case import PairAlignment, Series, TimePoint
 from worker.quality import Assessment
 from worker.segmentation import Segmented
 
-LIBRARIES = ("torch", "SimpleITK", "pydicom", "nibabel", "numpy", "scipy", "connected-components-3d", "nilearn")
+LIBRARIES = (
+    "torch",
+    "SimpleITK",
+    "pydicom",
+    "highdicom",
+    "nibabel",
+    "numpy",
+    "scipy",
+    "connected-components-3d",
+    "nilearn",
+)
 
 
 def versions() -> Versions:

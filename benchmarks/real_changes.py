@@ -1,0 +1,130 @@
+"""What the whole service reports of raw clinical pairs whose change is marked, and of scans beside a rescan.
+
+    python benchmarks/real_changes.py [--patients 01 03 19] [--rescans 1] [--weights FILE] [--mirroring]
+
+Each row is one run from files to report: its own brain masks, registration and network. A pair is scored against the
+authors' mask of change, carried onto the follow-up's FLAIR by their transform. A rescan is the follow-up itself, turned
+and shifted by up to 5 degrees and 5 mm, on a grid of 1 mm, as another simulated scanner would give it: every change is
+false. Nothing of these patients was trained on. The baselines of 03 and 19 have no T1 here: the follow-up's stands in.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import cc3d
+import nibabel as nib
+import numpy as np
+from longitudinal import LPS_FROM_RAS, Visit, data_folder
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from model.grid import Grid, corners, grid_around
+from model.lesions import COUNTED_MM3
+from model.resampling import resample
+from model.scanner import acquire, draw_acquisition
+from model.volume import Affine, Volume
+from service.contracts.options import CompareOptions
+from service.contracts.report import CHANGE_LABELS, LesionStatus, Report
+from worker.nifti_writer import write_nifti
+from worker.pipeline import CaseRequest, run_case
+from worker.pipeline_tools import Tools, load_tools
+
+LARGEST_TURN_DEG, LARGEST_SHIFT_MM = 5.0, 5.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--patients", nargs="*", default=["01", "03", "19"])
+    parser.add_argument("--rescans", type=int, default=1, help="of each follow-up")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--mirroring", action="store_true")
+    arguments = parser.parse_args()
+    tools = load_tools(weights=arguments.weights)
+    options = CompareOptions(mirroring=arguments.mirroring)
+    print("| patient | comparable | marked volume found | new | of these false | enlarging | shrinking | resolved |")
+    print("|---|---|---|---|---|---|---|---|")
+    for patient in arguments.patients:
+        first, second = (Visit(data_folder() / f"patient{patient}", number) for number in (1, 2))
+        with tempfile.TemporaryDirectory() as folder:
+            pair = case(Path(folder) / "pair", first, second)
+            report = compared(pair, tools, options)
+            found, false = against_marks(pair / "out" / "change.nii.gz", second)
+            row(patient, report, f"{found:.0%}", str(false))
+            for seed in range(arguments.rescans):
+                again = case(Path(folder) / f"rescan{seed}", second, second)
+                write_rescan(second, again / "follow_up", seed)
+                report = compared(again, tools, options)
+                row(f"{patient}, rescan {seed}", report, "", str(report.counts.new) if report.counts else "")
+
+
+def row(name: str, report: Report, found: str, false: str) -> None:
+    counts = report.counts
+    numbers = [counts.new, false, counts.enlarging, counts.shrinking, counts.resolved] if counts else [""] * 5
+    reasons = "yes" if report.comparable else "no: " + ", ".join(reason.code for reason in report.reasons)
+    print(f"| {name} | {reasons} | {found} | " + " | ".join(map(str, numbers)) + " |", flush=True)
+
+
+def case(folder: Path, first: Visit, second: Visit) -> Path:
+    """Both studies as folders of links."""
+    for name, visit in (("baseline", first), ("follow_up", second)):
+        (folder / name).mkdir(parents=True)
+        own = visit.folder / f"study{visit.number}_T1W.nii.gz"
+        t1 = own if own.exists() else visit.folder / "study2_T1W.nii.gz"
+        for sequence, path in (("T1", t1), ("FLAIR", visit.folder / f"study{visit.number}_FLAIR.nii.gz")):
+            (folder / name / f"{sequence}.nii.gz").symlink_to(path.resolve())
+    return folder
+
+
+def compared(folder: Path, tools: Tools, options: CompareOptions) -> Report:
+    request = CaseRequest(
+        baseline=folder / "baseline", follow_up=folder / "follow_up", out=folder / "out", options=options
+    )
+    return run_case(request, tools=tools, progress=lambda *_: None)
+
+
+def against_marks(change_map: Path, visit: Visit) -> tuple[float, int]:
+    """Part of the marked volume that is reported as any change, and new lesions a voxel or more from every mark."""
+    if not change_map.exists():
+        return 0.0, 0
+    image = nib.load(visit.folder / "gt.nii.gz")
+    marks = Volume(array=np.asarray(image.dataobj, np.float32), affine=LPS_FROM_RAS @ image.affine)
+    grid = Grid.of(visit.flair)
+    marked = resample(marks, grid, volume_from_grid=np.linalg.inv(visit.flair_from_common)) >= 0.5
+    labels = np.asarray(nib.load(change_map).dataobj)
+    changed = (labels > 0) & (labels != CHANGE_LABELS[LesionStatus.STABLE])
+    changed &= labels != CHANGE_LABELS[LesionStatus.INDETERMINATE]
+    new = cc3d.connected_components(labels == CHANGE_LABELS[LesionStatus.NEW], connectivity=26)
+    sizes = np.bincount(new.ravel()) * grid.voxel_volume_mm3
+    near = set(np.unique(new[ndimage.binary_dilation(marked, np.ones((3, 3, 3)))]))
+    false = sum(size >= COUNTED_MM3 and n > 0 and n not in near for n, size in enumerate(sizes))
+    return float((changed & marked).sum() / max(int(marked.sum()), 1)), int(false)
+
+
+def write_rescan(visit: Visit, folder: Path, seed: int) -> None:
+    """Both sequences of the visit, the head moved, from another scanner."""
+    rng = np.random.default_rng(seed)
+    moved = turned_about(corners(Grid.of(visit.flair)).mean(axis=0), rng)
+    for name, volume in (("FLAIR", visit.flair), ("T1", visit.t1)):
+        if volume is None:
+            raise ValueError(f"visit: {visit.name} has no T1")
+        grid = grid_around(corners(Grid.of(volume)), spacing_mm=1.0)
+        clean = np.asarray(resample(volume, grid, volume_from_grid=moved))
+        white = np.float32(np.median(clean[clean > np.median(clean[clean > 0])]))
+        image = acquire(clean / white, draw_acquisition(rng)) * 1000
+        path = folder / f"{name}.nii.gz"
+        path.unlink()
+        write_nifti(Volume(array=image.astype(np.float32), affine=grid.affine), path)
+
+
+def turned_about(centre: np.ndarray, rng: np.random.Generator) -> Affine:
+    """A rigid transform of world points, mm."""
+    turn = Rotation.from_rotvec(rng.uniform(-LARGEST_TURN_DEG, LARGEST_TURN_DEG, 3), degrees=True).as_matrix()
+    transform = np.eye(4)
+    transform[:3, :3] = turn
+    transform[:3, 3] = centre - turn @ centre + rng.uniform(-LARGEST_SHIFT_MM, LARGEST_SHIFT_MM, 3)
+    return transform
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""Lesions as DICOM Segmentations, read back by means that share no code with the writer."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from model.volume import Volume
+from service.contracts.errors import ResultInconsistent
+from service.contracts.pydicom_silence import no_header_text
+from service.contracts.report import LesionRow, LesionStatus, Report
+from tests.fixtures.report_case import longitudinal
+from tests.fixtures.small_studies import FLAIR_HEADER, edit, small_volume
+from worker.dicom_index import index_folder
+from worker.dicom_reader import read_stack
+from worker.dicom_writer import write_mr_series
+from worker.reports.dicom_seg import LesionImages, check_seg, tracking_uid, write_seg
+from worker.reports.summary import build_report
+
+BOXES = {3: (slice(5, 9), slice(6, 8), slice(2, 5)), 7: (slice(20, 23), slice(10, 11), slice(8, 9))}
+"""Voxels of each lesion: columns, rows, slices."""
+ORIENTATIONS = [
+    ("axial", (0.0, 0.0, 0.0), False),
+    ("sagittal", (0.0, 0.0, 0.0), False),
+    ("coronal", (0.0, 0.0, 0.0), False),
+    ("axial", (-13.0, 4.0, 7.0), False),
+    ("axial", (0.0, 0.0, 0.0), True),
+    ("coronal", (5.0, -3.0, 160.0), True),
+]
+"""Plane, tilt in degrees, slices stored in reversed order."""
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    row = build_report(longitudinal()).lesions[0]
+    rows = (("new", 3), ("stable", 7))
+    made: tuple[LesionRow, ...] = tuple(
+        row.model_copy(update={"id": number, "status": LesionStatus(status)}) for status, number in rows
+    )
+    return build_report(longitudinal()).model_copy(update={"lesions": made})
+
+
+def images_in(folder: Path, plane: str = "axial", tilt=(0.0, 0.0, 0.0), *, reverse: bool = False) -> LesionImages:
+    """A written FLAIR series, and lesions on the grid that it is read on."""
+    volume = small_volume(plane, tilt)
+    if reverse:
+        flip = np.diag([1.0, 1.0, -1.0, 1.0])
+        flip[2, 3] = volume.array.shape[2] - 1
+        volume = Volume(array=volume.array[:, :, ::-1], affine=volume.affine @ flip)
+    write_mr_series(volume, folder, header=FLAIR_HEADER)
+    stack = read_stack(index_folder(folder).series[0])
+    ids = np.zeros(stack.volume.array.shape, np.int32)
+    for lesion, box in BOXES.items():
+        ids[box] = lesion
+    return LesionImages(ids=stack.volume.like(ids), instances=stack.instances)
+
+
+def measured(path: Path) -> dict[str, tuple[int, np.ndarray]]:
+    """Voxels and centroid (patient mm) of each segment, from the frames' own plane positions."""
+    seg = pydicom.dcmread(path)
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    orientation = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float)
+    spacing = [float(one) for one in shared.PixelMeasuresSequence[0].PixelSpacing]
+    points: dict[int, list[np.ndarray]] = {}
+    for frame, pixels in zip(seg.PerFrameFunctionalGroupsSequence, seg.pixel_array, strict=True):
+        number = int(frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        origin = np.array(frame.PlanePositionSequence[0].ImagePositionPatient, float)
+        rows, columns = np.nonzero(pixels)
+        across, down = np.outer(columns * spacing[1], orientation[:3]), np.outer(rows * spacing[0], orientation[3:])
+        points.setdefault(number, []).append(origin + across + down)
+    labels = {int(one.SegmentNumber): str(one.SegmentLabel) for one in seg.SegmentSequence}
+    every = {labels[number]: np.concatenate(parts) for number, parts in points.items()}
+    return {label: (len(at), at.mean(axis=0)) for label, at in every.items()}
+
+
+@pytest.mark.parametrize(("plane", "tilt", "reverse"), ORIENTATIONS)
+def test_every_lesion_lies_where_it_is_in_the_patient(
+    tmp_path: Path, report: Report, plane: str, tilt: tuple[float, float, float], reverse: bool
+) -> None:
+    images = images_in(tmp_path / "flair", plane, tilt, reverse=reverse)
+
+    assert write_seg(images, report, tmp_path / "seg.dcm")
+
+    found = measured(tmp_path / "seg.dcm")
+    assert set(found) == {"new lesion 3", "stable lesion 7"}
+    for lesion, label in ((3, "new lesion 3"), (7, "stable lesion 7")):
+        voxels = np.argwhere(images.ids.array == lesion)
+        centre = images.ids.affine[:3, :3] @ voxels.mean(axis=0) + images.ids.affine[:3, 3]
+        assert found[label][0] == len(voxels)
+        assert np.linalg.norm(found[label][1] - centre) < 0.01
+
+
+def test_it_belongs_to_the_patient_and_refers_to_the_images(tmp_path: Path, report: Report) -> None:
+    images = images_in(tmp_path / "flair")
+    write_seg(images, report, tmp_path / "seg.dcm")
+
+    seg, first = pydicom.dcmread(tmp_path / "seg.dcm"), pydicom.dcmread(images.instances[0])
+
+    for name in ("PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID", "FrameOfReferenceUID"):
+        assert getattr(seg, name) == getattr(first, name)
+    assert seg.SeriesInstanceUID != first.SeriesInstanceUID
+    uids = {pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in images.instances}
+    referenced = seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert {one.ReferencedSOPInstanceUID for one in referenced} <= uids
+    assert "not verified" in seg.ContentDescription
+    lesion = seg.SegmentSequence[0]
+    assert lesion.SegmentAlgorithmType == "AUTOMATIC"
+    assert lesion.SegmentationAlgorithmIdentificationSequence[0].AlgorithmFamilyCodeSequence[0].CodeValue == "123110"
+
+
+def test_a_lesion_is_tracked_over_both_time_points_and_uids_are_repeatable(tmp_path: Path, report: Report) -> None:
+    for name, day in (("baseline", date(2023, 4, 9)), ("follow_up", date(2024, 4, 9))):
+        folder = tmp_path / name
+        write_mr_series(small_volume(), folder, header=replace(FLAIR_HEADER, study_date=day))
+        stack = read_stack(index_folder(folder).series[0])
+        ids = np.zeros(stack.volume.array.shape, np.int32)
+        ids[BOXES[3]] = 3
+        images = LesionImages(ids=stack.volume.like(ids), instances=stack.instances)
+        write_seg(images, report, tmp_path / f"{name}.dcm")
+        write_seg(images, report, tmp_path / f"{name}_again.dcm")
+
+    first, second, again = (
+        pydicom.dcmread(tmp_path / f"{n}.dcm") for n in ("baseline", "follow_up", "follow_up_again")
+    )
+
+    tracked = {one.SegmentSequence[0].TrackingUID for one in (first, second)}
+    assert tracked == {tracking_uid(report, 3)}
+    assert first.SOPInstanceUID != second.SOPInstanceUID
+    assert (second.SOPInstanceUID, second.SeriesInstanceUID) == (again.SOPInstanceUID, again.SeriesInstanceUID)
+
+
+def test_an_object_that_lies_elsewhere_is_not_delivered(tmp_path: Path, report: Report) -> None:
+    images = images_in(tmp_path / "flair")
+    write_seg(images, report, tmp_path / "seg.dcm")
+    check_seg(tmp_path / "seg.dcm", images.ids)
+    moved = images.ids.affine.copy()
+    moved[0, 3] += 1.0
+    smaller = images.ids.array.copy()
+    smaller[5, 6, 2] = 0
+
+    with pytest.raises(ResultInconsistent, match=r"lesion 3 lies 1\.00 mm"):
+        check_seg(tmp_path / "seg.dcm", Volume(array=images.ids.array, affine=moved))
+    with pytest.raises(ResultInconsistent, match="lesion 3 has"):
+        check_seg(tmp_path / "seg.dcm", images.ids.like(smaller))
+    with pytest.raises(ResultInconsistent, match="2 lesions, expected 1"):
+        check_seg(tmp_path / "seg.dcm", images.ids.like(np.where(images.ids.array == 3, 3, 0)))
+
+
+def test_without_lesions_there_is_no_object(tmp_path: Path, report: Report) -> None:
+    images = images_in(tmp_path / "flair")
+
+    assert not write_seg(replace(images, ids=images.ids.like(np.zeros_like(images.ids.array))), report, tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
+def test_dciodvfy_finds_no_error(tmp_path: Path, report: Report) -> None:
+    write_seg(images_in(tmp_path / "flair", tilt=(5.0, 2.0, 1.0)), report, tmp_path / "seg.dcm")
+
+    verdict = subprocess.run(
+        ["dciodvfy", "-new", str(tmp_path / "seg.dcm")], capture_output=True, text=True, check=False
+    )
+
+    assert "Segmentation" in verdict.stderr
+    assert "Error" not in verdict.stderr
+
+
+def test_odd_headers_of_the_images_leave_no_trace_in_warnings(tmp_path: Path, report: Report) -> None:
+    images = images_in(tmp_path / "flair")
+    for path in images.instances:
+        with no_header_text():
+            edit(path, PatientAge="fortyone", AccessionNumber="A" * 20)
+
+    assert write_seg(images, report, tmp_path / "seg.dcm")
