@@ -7,6 +7,8 @@ from model.volume import Volume
 from service.contracts.errors import ResultInconsistent
 from service.contracts.report import Report
 from worker.nifti_writer import write_nifti
+from worker.reports.dicom_seg import LesionImages, write_seg
+from worker.reports.dicom_sr import Findings, TimePointName, write_sr
 from worker.reports.figures import FigureInputs
 from worker.reports.html import render_html
 from worker.reports.table import write_csv
@@ -21,6 +23,24 @@ def write_images(out: Path, images: dict[str, Volume]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name, volume in images.items():
         write_nifti(volume, out / name)
+
+
+def write_dicom(out: Path, report: Report, *, baseline: LesionImages | None, follow_up: LesionImages) -> None:
+    """Of time points that came as DICOM: their lesions as segmentations, and the report's numbers under the follow-up.
+
+    Raises:
+        ResultInconsistent: an object does not hold what was written; names it and the lesion.
+    """
+    found: list[Findings] = []
+    times: tuple[tuple[TimePointName, LesionImages | None], ...] = (("baseline", baseline), ("follow-up", follow_up))
+    for name, images in times:
+        if images is None or not images.instances:
+            continue
+        path = out / f"{name.replace('-', '_')}_lesions.dcm"
+        written = write_seg(images, report, path)
+        found.append(Findings(name=name, instances=images.instances, seg=path if written else None))
+    if follow_up.instances:
+        write_sr(found, report, out / "report.dcm")
 
 
 def write_report(out: Path, report: Report, figures: FigureInputs | None) -> None:

@@ -17,14 +17,14 @@ from model.volume import Volume
 from service.contracts.errors import RegistrationFailed
 from service.contracts.options import CompareOptions
 from service.contracts.report import ModelInfo, Report
-from worker.artifacts import write_images, write_report
+from worker.artifacts import write_dicom, write_images, write_report
 from worker.case import NetworkInput, PairAlignment, Prediction, Progress, Stage, Study, TimePoint
 from worker.inference import predict
 from worker.pipeline_tools import Tools
 from worker.preprocessing import prepare_pair, prepare_single
 from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
-from worker.reports.dicom_seg import LesionImages, write_seg
+from worker.reports.dicom_seg import LesionImages
 from worker.reports.figures import FigureInputs
 from worker.reports.summary import ReportInputs, build_report
 from worker.segmentation import Segmented, native_change_map, native_lesions, native_probability, native_rows
@@ -237,11 +237,13 @@ def _write(outcome: Outcome, work: Work) -> Report:
         job_id=work.request.job_id,
     )
     report = build_report(inputs)
-    for name, segmented in _time_points(outcome):
-        instances = segmented.time_point.study.flair.instances
-        if instances:
-            ids = native_rows(outcome.analysis, segmented, lesions[name])
-            write_seg(LesionImages(ids=ids, instances=instances), report, out / f"{name}_lesions.dcm")
+    images_of = {
+        name: LesionImages(
+            ids=native_rows(outcome.analysis, one, lesions[name]), instances=one.time_point.study.flair.instances
+        )
+        for name, one in _time_points(outcome)
+    }
+    write_dicom(out, report, baseline=images_of.get("baseline"), follow_up=images_of["follow_up"])
     write_report(out, report, _figures(outcome))
     return report
 

@@ -160,6 +160,7 @@ def test_a_killed_worker_costs_only_time(finished: Finished) -> None:
     assert finished.ended["attempt"] == 2
     assert finished.report.comparable
     assert finished.artifacts >= {
+        "report.dcm",
         "follow_up_lesions.dcm",
         "baseline_lesions.dcm",
         "follow_up_lesions.nii.gz",
@@ -185,7 +186,7 @@ def test_names_are_in_the_uploads_and_in_dicom_results_alone(finished: Finished)
     files = [path for path in finished.data.rglob("*") if path.is_file() and "studies" not in path.parts]
     of_the_patient = {path for path in files if path.suffix == ".dcm"}  # DICOM results name whom they belong to
     outside = [path for path in files if path not in of_the_patient]
-    assert {path.name for path in of_the_patient} == {"baseline_lesions.dcm", "follow_up_lesions.dcm"}
+    assert {path.name for path in of_the_patient} == {"baseline_lesions.dcm", "follow_up_lesions.dcm", "report.dcm"}
     contents = b"".join(path.read_bytes() for path in outside)
 
     assert {path.parent.name for path in outside} >= {"logs", "data"}

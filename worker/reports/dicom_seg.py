@@ -88,7 +88,7 @@ def check_seg(path: Path, ids: Volume) -> None:
         ResultInconsistent: a lesion is missing, or has another volume or place; names it by its number.
     """
     seg = hd.seg.segread(path)
-    written = {_lesion_of(seg.get_segment_description(n)): n for n in seg.segment_numbers}
+    written = {lesion_of(seg.get_segment_description(n).tracking_id): n for n in seg.segment_numbers}
     expected = {int(one) for one in np.unique(ids.array) if one > 0}
     if set(written) != expected:
         raise ResultInconsistent(f"DICOM SEG: saw {len(written)} lesions, expected {len(expected)}")
@@ -105,8 +105,9 @@ def check_seg(path: Path, ids: Volume) -> None:
             raise ResultInconsistent(f"DICOM SEG: lesion {id_} lies {apart:.2f} mm from its place in the mask")
 
 
-def _lesion_of(segment: hd.seg.SegmentDescription) -> int:
-    number = (segment.tracking_id or "").removeprefix(TRACKING)
+def lesion_of(tracking_id: str | None) -> int:
+    """The number of the report's row, 0 where the identifier is not ours."""
+    number = (tracking_id or "").removeprefix(TRACKING)
     return int(number) if number.isdigit() else 0
 
 

@@ -1,0 +1,148 @@
+"""The report's numbers as a Structured Report, read by dcmtk as well."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from service.contracts.errors import ResultInconsistent
+from service.contracts.report import LesionStatus, Report
+from tests.fixtures.report_case import longitudinal
+from tests.fixtures.small_studies import FLAIR_HEADER, small_volume
+from worker.artifacts import write_dicom
+from worker.dicom_index import index_folder
+from worker.dicom_reader import read_stack
+from worker.dicom_writer import write_mr_series
+from worker.reports.dicom_seg import LesionImages, tracking_uid
+from worker.reports.dicom_sr import Findings, check_sr
+from worker.reports.summary import build_report
+
+ROWS = (
+    (1, LesionStatus.NEW, 0.0, 420.0),
+    (2, LesionStatus.ENLARGING, 100.5, 300.25),
+    (3, LesionStatus.STABLE, 50.0, 51.0),
+    (4, LesionStatus.SHRINKING, 90.0, 30.0),
+    (5, LesionStatus.RESOLVED, 75.0, 0.0),
+    (6, LesionStatus.INDETERMINATE, 20.0, 20.0),
+)
+
+
+def report_of(rows: tuple[tuple[int, LesionStatus, float, float], ...]) -> Report:
+    whole = build_report(longitudinal())
+    made = [
+        whole.lesions[0].model_copy(
+            update={"id": n, "status": status, "baseline_volume_mm3": before, "follow_up_volume_mm3": after}
+        )
+        for n, status, before, after in rows
+    ]
+    return whole.model_copy(update={"lesions": tuple(made)})
+
+
+def images_of(folder: Path, day: date, ids: list[int]) -> LesionImages:
+    write_mr_series(small_volume(), folder, header=replace(FLAIR_HEADER, study_date=day))
+    stack = read_stack(index_folder(folder).series[0])
+    array = np.zeros(stack.volume.array.shape, np.int32)
+    for n in ids:
+        array[4 * n : 4 * n + 3, 10:13, 5:7] = n
+    return LesionImages(ids=stack.volume.like(array), instances=stack.instances)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return report_of(ROWS)
+
+
+@pytest.fixture(scope="module")
+def written(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the objects of both time points."""
+    folder = tmp_path_factory.mktemp("sr")
+    baseline = images_of(folder / "baseline", date(2023, 4, 9), [n for n, _, before, _ in ROWS if before])
+    follow_up = images_of(folder / "follow_up", date(2024, 4, 9), [n for n, _, _, after in ROWS if after])
+    write_dicom(folder, report, baseline=baseline, follow_up=follow_up)
+    return folder
+
+
+def findings(folder: Path) -> list[Findings]:
+    return [
+        Findings(name="baseline", instances=(), seg=folder / "baseline_lesions.dcm"),
+        Findings(name="follow-up", instances=(), seg=folder / "follow_up_lesions.dcm"),
+    ]
+
+
+@pytest.mark.skipif(shutil.which("dsrdump") is None, reason="dsrdump (dcmtk) is not installed")
+def test_dcmtk_reads_volume_and_trend_of_every_lesion(written: Path, report: Report) -> None:
+    dump = subprocess.run(["dsrdump", str(written / "report.dcm")], capture_output=True, text=True, check=True).stdout
+
+    groups = dump.split('"Measurement Group"')[1:]
+    lesions = [group for group in groups if "totals" not in group.split("Time Point")[0]]
+    assert len(lesions) == sum(bool(before) + bool(after) for _, _, before, after in ROWS)
+    trends = ("New finding", "Increase in size", "No change", "Decrease in size", "Absent", "Indeterminate")
+    for (n, _, before, after), trend in zip(ROWS, trends, strict=True):
+        of_lesion = [group for group in lesions if f'="lesion {n}"' in group]
+        assert len(of_lesion) == bool(before) + bool(after)
+        assert all(tracking_uid(report, n) in group and f'"{trend}"' in group for group in of_lesion)
+        volumes = [v for v in (before, after) if v]
+        assert all(f'"Volume")="{v}"' in group for v, group in zip(volumes, of_lesion, strict=True))
+
+
+def test_it_stands_in_the_follow_up_study_and_refers_to_both_segmentations(written: Path) -> None:
+    sr = pydicom.dcmread(written / "report.dcm")
+    first, second = (pydicom.dcmread(written / f"{name}_lesions.dcm") for name in ("baseline", "follow_up"))
+
+    assert sr.StudyInstanceUID == second.StudyInstanceUID != first.StudyInstanceUID
+    assert sr.PatientID == second.PatientID
+    text = str(sr)
+    assert first.SOPInstanceUID in text
+    assert second.SOPInstanceUID in text
+    assert (sr.VerificationFlag, sr.CompletionFlag) == ("UNVERIFIED", "COMPLETE")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ((1, LesionStatus.NEW, 0.0, 421.0), "lesion 1 has 420.0 mm3, expected 421.0"),
+        ((3, LesionStatus.ENLARGING, 50.0, 51.0), "lesion 3 has another status"),
+        ((5, LesionStatus.RESOLVED, 75.0, 3.0), "saw 10 lesions, expected 11"),
+    ],
+)
+def test_numbers_that_are_not_the_report_s_are_not_delivered(
+    written: Path, row: tuple[int, LesionStatus, float, float], message: str
+) -> None:
+    other = report_of(tuple(row if one[0] == row[0] else one for one in ROWS))
+
+    check_sr(written / "report.dcm", findings(written), report_of(ROWS))
+    with pytest.raises(ResultInconsistent, match=message):
+        check_sr(written / "report.dcm", findings(written), other)
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
+def test_dciodvfy_finds_no_error(written: Path) -> None:
+    verdict = subprocess.run(
+        ["dciodvfy", "-new", str(written / "report.dcm")], capture_output=True, text=True, check=False
+    )
+
+    assert "Comprehensive3DSR" in verdict.stderr
+    assert "Error" not in verdict.stderr
+
+
+def test_a_scan_without_lesions_has_its_totals(tmp_path: Path) -> None:
+    whole = report_of(())
+    single = whole.model_copy(update={"mode": "single_time_point", "baseline": None})
+
+    write_dicom(tmp_path, single, baseline=None, follow_up=images_of(tmp_path / "scan", date(2024, 4, 9), []))
+
+    assert {path.name for path in tmp_path.glob("*.dcm")} == {"report.dcm"}
+    assert "follow-up totals" in str(pydicom.dcmread(tmp_path / "report.dcm"))
+
+
+def test_nifti_studies_get_no_dicom(tmp_path: Path) -> None:
+    images = images_of(tmp_path / "scan", date(2024, 4, 9), [1])
+
+    write_dicom(tmp_path, report_of(ROWS), baseline=None, follow_up=replace(images, instances=()))
+
+    assert not list(tmp_path.glob("*.dcm"))
