@@ -28,7 +28,7 @@ RING = (1, 4)
 """Dilations of the lesion between which the ring around it lies, voxels."""
 SMALLEST_RING = 10
 """Voxels below which nothing is known of the surroundings."""
-STAYS = 0.65
+STAYS = 0.5
 """A part that keeps this much of its contrast has not changed."""
 LEAST = 0.4
 """Contrast that comes or goes with a lesion, at least, in standard deviations of the brain."""
