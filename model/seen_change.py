@@ -80,7 +80,7 @@ def settle(baseline: Mask, follow_up: Mask, flair: tuple[Image, Image]) -> Settl
 def _changed(part: Mask, ring: Mask, with_lesion: Image, without: Image) -> bool:
     """Whether it stands out with the lesion and no longer without."""
     there, left = (float(view[part].mean() - np.median(view[ring])) for view in (with_lesion, without))
-    return there - left >= LEAST and left < STAYS * there
+    return there - max(left, 0.0) >= LEAST and left < STAYS * there
 
 
 def _alike(first: Image, second: Image, *, core: Mask, brain: Mask) -> tuple[Image, Image]:

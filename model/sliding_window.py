@@ -70,11 +70,15 @@ def predict_pair(
 def lesion_probabilities(
     network: PairNetwork, baseline: Scan, follow_up: Scan, *, patch: Triple, mirror_axes: tuple[int, ...] = ()
 ) -> tuple[Probability, Probability]:
-    """Lesion probability of both scans of a pair on a 1 mm network grid, tiled as the service does it."""
+    """Lesion probability of both scans of a pair on a 1 mm network grid, as the service gives it.
+
+    Outside the brain, where both scans are zero, there is no lesion.
+    """
     settings = WindowSettings(patch=patch, bf16=True, skip_empty=True, mirror_axes=mirror_axes)
     scans = torch.from_numpy(baseline), torch.from_numpy(follow_up)
     first, second = predict_pair(network, *scans, settings=settings, progress=lambda _: None)
-    return first.softmax(0)[1].numpy(), second.softmax(0)[1].numpy()
+    brain = np.any(baseline, axis=0) | np.any(follow_up, axis=0)
+    return first.softmax(0)[1].numpy() * brain, second.softmax(0)[1].numpy() * brain
 
 
 def predict_one(

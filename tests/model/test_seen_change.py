@@ -102,3 +102,12 @@ def test_the_input_is_not_written_to() -> None:
     settle(none, lesion, (flair(lesion), flair(lesion, seed=1)))
 
     assert not none.any()
+
+
+def test_what_is_darker_than_its_surroundings_is_no_lesion_that_came() -> None:
+    """From -1.3 to -0.6 deviations: brighter, and still no lesion."""
+    part, none = ball(NEW, 3), np.zeros(SHAPE, bool)
+
+    settled = settle(none, part, (flair(part, contrast=-1.3), flair(part, contrast=-0.6, seed=1)))
+
+    assert settled.parts == 1

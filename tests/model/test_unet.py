@@ -1,10 +1,11 @@
 """The networks: sizes, sharing of the encoder, and what a prior does."""
 
+import numpy as np
 import pytest
 import torch
 
 from model.difference_weighting import DifferenceWeighting
-from model.sliding_window import WindowSettings, predict_one, predict_pair, tile_starts
+from model.sliding_window import WindowSettings, lesion_probabilities, predict_one, predict_pair, tile_starts
 from model.unet import UNetConfig, build_unet
 from model.zoo import plan
 
@@ -166,3 +167,15 @@ def test_residual_encoders_have_the_stated_blocks() -> None:
 
     assert [len(stage.blocks) for stage in network.encoder.stages] == [1, 2]
     assert network(torch.randn(1, 2, 8, 8, 8), torch.randn(1, 2, 8, 8, 8))[0].shape[1:] == (2, 8, 8, 8)
+
+
+def test_outside_the_brain_there_is_no_lesion() -> None:
+    scan = np.zeros((2, 20, 20, 20), np.float32)
+    scan[:, 4:12, 4:12, 4:12] = 1.0
+
+    first, second = lesion_probabilities(build_unet(tiny()), scan, np.roll(scan, 4, axis=1), patch=(8, 8, 8))
+
+    inside = scan.any(axis=0) | np.roll(scan, 4, axis=1).any(axis=0)
+    assert (first[inside] > 0).all()
+    assert not first[~inside].any()
+    assert not second[~inside].any()
