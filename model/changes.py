@@ -84,6 +84,8 @@ class ChangeAnalysis:
     follow_up: LesionMap
     groups: NDArray[np.int32]
     """Id of the group at each voxel of either mask, 0 elsewhere."""
+    group_of: Groups
+    """Id of the group of each lesion of either map."""
     change_map: UInt8[NDArray[Any], "d h w"] | None
     """`LABELS` of each voxel of either mask; None in single time point mode.
 
@@ -117,6 +119,7 @@ def compare(masks: Masks) -> ChangeAnalysis:
         baseline=baseline,
         follow_up=follow_up,
         groups=either,
+        group_of=groups,
         change_map=None if baseline is None else _change_map(either, changes),
     )
 

@@ -1,6 +1,7 @@
 """The files of a result, the same for the REST API and the command line; `report.json` last."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from model.volume import Volume
@@ -8,7 +9,7 @@ from service.contracts.errors import ResultInconsistent
 from service.contracts.report import Report
 from worker.nifti_writer import write_nifti
 from worker.reports.dicom_seg import LesionImages, write_seg
-from worker.reports.dicom_sr import Findings, TimePointName, write_sr
+from worker.reports.dicom_sr import Findings, write_sr
 from worker.reports.figures import FigureInputs
 from worker.reports.html import render_html
 from worker.reports.table import write_csv
@@ -25,22 +26,23 @@ def write_images(out: Path, images: dict[str, Volume]) -> None:
         write_nifti(volume, out / name)
 
 
-def write_dicom(out: Path, report: Report, *, baseline: LesionImages | None, follow_up: LesionImages) -> None:
-    """Of time points that came as DICOM: their lesions as segmentations, and the report's numbers under the follow-up.
+def write_dicom(out: Path, report: Report, time_points: Sequence[LesionImages]) -> None:
+    """Lesions as segmentations of the images they were found in, and the report's numbers under the follow-up.
+
+    Args:
+        out: folder of the result.
+        report: the numbers.
+        time_points: those that came as DICOM, the follow-up last; without it there is no structured report.
 
     Raises:
         ResultInconsistent: an object does not hold what was written; names it and the lesion.
     """
-    found: list[Findings] = []
-    times: tuple[tuple[TimePointName, LesionImages | None], ...] = (("baseline", baseline), ("follow-up", follow_up))
-    for name, images in times:
-        if images is None or not images.instances:
-            continue
-        path = out / f"{name.replace('-', '_')}_lesions.dcm"
-        written = write_seg(images, report, path)
-        found.append(Findings(name=name, instances=images.instances, seg=path if written else None))
-    if follow_up.instances:
-        write_sr(found, report, out / "report.dcm")
+    findings = []
+    for images in time_points:
+        seg = write_seg(images, report, out / f"{images.time_point}_lesions.dcm")
+        findings.append(Findings(time_point=images.time_point, headers=images.headers, seg=seg))
+    if findings and findings[-1].time_point == "follow_up":
+        write_sr(findings, report, out / "report.dcm")
 
 
 def write_report(out: Path, report: Report, figures: FigureInputs | None) -> None:

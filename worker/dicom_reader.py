@@ -1,5 +1,6 @@
 """A DICOM stack as a volume: geometry checked, pixels decoded, rescaled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def read_stack(series: DicomSeries) -> Stack:
     return Stack(
         volume=checked(Volume(array=array, affine=affine)), instances=tuple(one.path.absolute() for one in ordered)
     )
+
+
+@no_header_text()
+def read_headers(instances: Sequence[Path]) -> tuple[FileDataset, ...]:
+    """The headers of a series' files, in their order."""
+    return tuple(pydicom.dcmread(path, stop_before_pixels=True) for path in instances)
 
 
 def _only_one(group: list[Slice]) -> Slice:

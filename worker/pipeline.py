@@ -19,12 +19,13 @@ from service.contracts.options import CompareOptions
 from service.contracts.report import ModelInfo, Report
 from worker.artifacts import write_dicom, write_images, write_report
 from worker.case import NetworkInput, PairAlignment, Prediction, Progress, Stage, Study, TimePoint
+from worker.dicom_reader import read_headers
 from worker.inference import predict
 from worker.pipeline_tools import Tools
 from worker.preprocessing import prepare_pair, prepare_single
 from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
-from worker.reports.dicom_seg import LesionImages
+from worker.reports.dicom_seg import LesionImages, TimePointName
 from worker.reports.figures import FigureInputs
 from worker.reports.summary import ReportInputs, build_report
 from worker.segmentation import Segmented, native_change_map, native_lesions, native_probability, native_rows
@@ -237,23 +238,17 @@ def _write(outcome: Outcome, work: Work) -> Report:
         job_id=work.request.job_id,
     )
     report = build_report(inputs)
-    images_of = {
-        name: LesionImages(
-            ids=native_rows(outcome.analysis, one, lesions[name]), instances=one.time_point.study.flair.instances
-        )
-        for name, one in _time_points(outcome)
-    }
-    write_dicom(out, report, baseline=images_of.get("baseline"), follow_up=images_of["follow_up"])
+    write_dicom(out, report, _lesion_images(outcome, lesions))
     write_report(out, report, _figures(outcome))
     return report
 
 
-def _time_points(outcome: Outcome) -> list[tuple[str, Segmented]]:
-    both = (("baseline", outcome.baseline), ("follow_up", outcome.follow_up))
-    return [(name, one) for name, one in both if one is not None]
+def _time_points(outcome: Outcome) -> list[tuple[TimePointName, Segmented]]:
+    follow_up: list[tuple[TimePointName, Segmented]] = [("follow_up", outcome.follow_up)]
+    return follow_up if outcome.baseline is None else [("baseline", outcome.baseline), *follow_up]
 
 
-def _images(outcome: Outcome, lesions: dict[str, Volume], *, with_probabilities: bool) -> dict[str, Volume]:
+def _images(outcome: Outcome, lesions: dict[TimePointName, Volume], *, with_probabilities: bool) -> dict[str, Volume]:
     """Artifacts by name."""
     images: dict[str, Volume] = {}
     for name, segmented in _time_points(outcome):
@@ -263,6 +258,20 @@ def _images(outcome: Outcome, lesions: dict[str, Volume], *, with_probabilities:
         if name == "follow_up" and outcome.analysis is not None and outcome.analysis.change_map is not None:
             images["change.nii.gz"] = native_change_map(outcome.analysis, segmented, lesions[name])
     return images
+
+
+def _lesion_images(outcome: Outcome, lesions: dict[TimePointName, Volume]) -> list[LesionImages]:
+    """Of the time points that came as DICOM, the follow-up last."""
+    found: list[LesionImages] = []
+    for name, segmented in _time_points(outcome):
+        instances = segmented.time_point.study.flair.instances
+        if instances:
+            ids = lesions[name]
+            if outcome.analysis is not None:
+                of = outcome.analysis.group_of
+                ids = native_rows(ids, of.of_baseline if name == "baseline" else of.of_follow_up)
+            found.append(LesionImages(time_point=name, ids=ids, headers=read_headers(instances)))
+    return found
 
 
 def _figures(outcome: Outcome) -> FigureInputs | None:

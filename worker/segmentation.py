@@ -42,17 +42,14 @@ def native_lesions(segmented: Segmented) -> Volume:
     return flair.like(_carried(segmented.lesions.labels, segmented))
 
 
-def native_rows(analysis: ChangeAnalysis | None, segmented: Segmented, lesions: Volume) -> Volume:
+def native_rows(lesions: Volume, rows: NDArray[np.int32]) -> Volume:
     """The id of the report's row at each lesion voxel of the scan's own FLAIR grid, int32.
 
     Args:
-        analysis: None where the studies cannot be compared: then each lesion stands for itself.
-        segmented: the time point.
-        lesions: its `native_lesions`.
+        lesions: `native_lesions` of the time point.
+        rows: `ChangeAnalysis.group_of` of that time point: the row of each lesion, by its number.
     """
-    if analysis is None:
-        return lesions
-    return lesions.like(_group_of_each(segmented.lesions.labels, analysis.groups)[lesions.array].astype(np.int32))
+    return lesions.like(rows[lesions.array])
 
 
 def native_change_map(analysis: ChangeAnalysis, segmented: Segmented, lesions: Volume) -> Volume:
@@ -80,14 +77,4 @@ def _label_of_each(labels: NDArray[Any], change_map: NDArray[np.uint8]) -> NDArr
     """The change label of each lesion, by its number; 0 for the background."""
     table = np.zeros(int(labels.max()) + 1, np.uint8)
     table[labels] = np.where(labels > 0, change_map, 0)
-    return table
-
-
-def _group_of_each(labels: NDArray[Any], groups: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The group that most voxels of each lesion belong to, by the lesion's number; 0 for the background."""
-    inside = labels > 0
-    pairs, counts = np.unique(np.stack((labels[inside], groups[inside])), axis=1, return_counts=True)
-    table = np.zeros(int(labels.max()) + 1, np.int64)
-    order = np.argsort(counts, kind="stable")
-    table[pairs[0][order]] = pairs[1][order]
     return table

@@ -1,16 +1,15 @@
 """The report's numbers as a DICOM Structured Report (TID 1500, PS3.16), under the follow-up study.
 
 A measurement group per lesion and time point, which refers to the lesion's segment (`worker.reports.dicom_seg`), and
-one for the totals of each time point. The object is read again and its numbers are compared with the report.
+one for the totals of each time point. A lesion that the scan's own grid holds no voxel of has no segment to refer to.
+The object is read again and its numbers are compared with the report.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import highdicom as hd
-import pydicom
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -19,11 +18,17 @@ from pydicom.uid import generate_uid
 from service.contracts.errors import ResultInconsistent
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.report import LesionRow, LesionStatus, Report
-from worker.reports.dicom_seg import MANUFACTURER, NOT_VERIFIED, TRACKING, lesion_of, tracking_uid
+from worker.reports.dicom_seg import (
+    MANUFACTURER,
+    NOT_VERIFIED,
+    TimePointName,
+    case_of,
+    lesion_of,
+    segment_numbers,
+    tracking,
+)
 
 SERIES_NUMBER = 9002
-TimePointName = Literal["baseline", "follow-up"]
-
 PROCEDURE = CodedConcept("24590-2", "LN", "MR Brain")
 TREND: dict[LesionStatus, CodedConcept] = {
     LesionStatus.NEW: CodedConcept("129721008", "SCT", "New finding"),
@@ -37,61 +42,50 @@ TREND: dict[LesionStatus, CodedConcept] = {
 CUBIC_MILLIMETRE = codes.UCUM.CubicMillimeter
 
 
+Group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations | hd.sr.MeasurementsAndQualitativeEvaluations
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Findings:
     """A time point in the report."""
 
-    name: TimePointName
-    instances: tuple[Path, ...]
-    """Its FLAIR images."""
-    seg: Path | None
+    time_point: TimePointName
+    headers: Sequence[Dataset]
+    """Of its FLAIR images."""
+    seg: hd.seg.Segmentation | None
     """Its lesions; None: there are none."""
 
 
 @no_header_text()
-def write_sr(time_points: Sequence[Findings], report: Report, path: Path) -> None:
+def write_sr(findings: Sequence[Findings], report: Report, path: Path) -> None:
     """Writes the object, reads it again and compares.
 
     Args:
-        time_points: the follow-up, last, and the baseline where it is DICOM, too.
+        findings: of the follow-up, last, and of the baseline where it is DICOM, too.
         report: what to state.
         path: of the file.
 
     Raises:
         ResultInconsistent: the written numbers are not the report's.
     """
-    images = [[pydicom.dcmread(one, stop_before_pixels=True) for one in point.instances] for point in time_points]
-    segs = [None if point.seg is None else hd.seg.segread(point.seg) for point in time_points]
-    groups: list[hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations] = []
-    totals: list[hd.sr.MeasurementsAndQualitativeEvaluations] = []
-    for point, seg in zip(time_points, segs, strict=True):
-        groups += [] if seg is None else _lesions(point.name, seg, report)
-        totals.append(_totals(point.name, report))
-    evidence: list[Dataset] = [*(seg for seg in segs if seg is not None), *(one for part in images for one in part)]
-    case = report.job_id or report.created.isoformat()
-    observer = hd.sr.ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-            uid=generate_uid(entropy_srcs=[MANUFACTURER, *report.model.sha256]),
-            name=MANUFACTURER,
-            manufacturer_name=MANUFACTURER,
-            model_name=report.model.name,
-        ),
+    study = findings[-1].headers[0]
+    others = [one for found in findings for one in found.headers if one is not study]
+    groups = [group for found in findings for group in (*_lesions(found, report), _totals(found.time_point, report))]
+    series_uid, uid = (
+        generate_uid(entropy_srcs=[case_of(report), str(study.SOPInstanceUID), n]) for n in ("series", "sr")
     )
-    content = hd.sr.MeasurementReport(
-        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
-        procedure_reported=PROCEDURE,
-        imaging_measurements=[*groups, *totals],
-        title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=images[-1],
-    )
-    uids = [generate_uid(entropy_srcs=[case, str(images[-1][0].SOPInstanceUID), what]) for what in ("series", "sr")]
     sr = hd.sr.Comprehensive3DSR(
-        evidence=[images[-1][0], *(one for one in evidence if one is not images[-1][0])],  # the first names the study
-        content=content,
-        series_instance_uid=uids[0],
+        evidence=[study, *others, *(found.seg for found in findings if found.seg is not None)],  # the first: its study
+        content=hd.sr.MeasurementReport(
+            observation_context=hd.sr.ObservationContext(observer_device_context=_observer(report)),
+            procedure_reported=PROCEDURE,
+            imaging_measurements=groups,
+            title=codes.DCM.ImagingMeasurementReport,
+            referenced_images=findings[-1].headers,
+        ),
+        series_instance_uid=series_uid,
         series_number=SERIES_NUMBER,
-        sop_instance_uid=uids[1],
+        sop_instance_uid=uid,
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=True,
@@ -100,72 +94,85 @@ def write_sr(time_points: Sequence[Findings], report: Report, path: Path) -> Non
     sr.SeriesDescription = f"MS lesions ({NOT_VERIFIED})"
     sr.ManufacturerModelName, sr.SoftwareVersions = MANUFACTURER, report.versions.msdelta
     sr.save_as(path)
-    check_sr(path, time_points, report)
+    check_sr(path, [found.time_point for found in findings], report)
 
 
 @no_header_text()
-def check_sr(path: Path, time_points: Sequence[Findings], report: Report) -> None:
+def check_sr(path: Path, time_points: Sequence[TimePointName], report: Report) -> None:
     """Compares the volume and trend of every lesion of a written object with the report.
 
     Raises:
         ResultInconsistent: names the lesion.
     """
     content = hd.sr.MeasurementReport.from_sequence([hd.sr.srread(path)])
-    written = {
-        (_name_of(group), lesion_of(str(group.tracking_identifier))): group
-        for group in content.get_volumetric_roi_measurement_groups()
-    }
+    groups = [*content.get_volumetric_roi_measurement_groups(), *content.get_image_measurement_groups()]
+    named = {(_time_point_of(group[0]), lesion_of(str(group.tracking_identifier))): group for group in groups}
+    written = {key: group for key, group in named.items() if key[1]}  # not the totals
     expected = {
-        (point.name, row.id): row for point in time_points for row in report.lesions if _volume(point.name, row)
+        (_text(name), row.id): (_volume(name, row), row.status) for name in time_points for row in report.lesions
     }
+    expected = {key: value for key, value in expected.items() if value[0]}
     if written.keys() != expected.keys():
         raise ResultInconsistent(f"DICOM SR: saw {len(written)} lesions, expected {len(expected)}")
-    for (name, lesion), row in expected.items():
-        group = written[name, lesion]
-        volume = float(group.get_measurements(name=codes.SCT.Volume)[0].value)
-        trends = group.get_qualitative_evaluations(name=codes.DCM.Trend)
-        if abs(volume - _volume(name, row)) > 1e-6 * volume:
-            raise ResultInconsistent(f"DICOM SR: lesion {lesion} has {volume} mm3, expected {_volume(name, row)}")
-        if [one.value for one in trends] != ([TREND[row.status]] if row.status else []):
-            raise ResultInconsistent(f"DICOM SR: lesion {lesion} has another status than in the report")
+    for key, (volume, status) in expected.items():
+        found = float(written[key].get_measurements(name=codes.SCT.Volume)[0].value)
+        trends = written[key].get_qualitative_evaluations(name=codes.DCM.Trend)
+        if abs(found - volume) > 1e-6 * volume:
+            raise ResultInconsistent(f"DICOM SR: lesion {key[1]} has {found} mm3, expected {volume}")
+        if [one.value for one in trends] != ([TREND[status]] if status else []):
+            raise ResultInconsistent(f"DICOM SR: lesion {key[1]} has another status than in the report")
 
 
-def _lesions(
-    name: TimePointName, seg: hd.seg.Segmentation, report: Report
-) -> list[hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations]:
+def _observer(report: Report) -> hd.sr.ObserverContext:
+    return hd.sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+            uid=generate_uid(entropy_srcs=[MANUFACTURER, *report.model.sha256]),
+            name=MANUFACTURER,
+            manufacturer_name=MANUFACTURER,
+            model_name=report.model.name,
+        ),
+    )
+
+
+def _lesions(found: Findings, report: Report) -> list[Group]:
     """A group for each row of the report that has a volume at this time."""
-    numbers = {lesion_of(seg.get_segment_description(n).tracking_id): n for n in seg.segment_numbers}
-    return [_lesion(name, seg, numbers[row.id], row, report) for row in report.lesions if _volume(name, row)]
+    numbers = {} if found.seg is None else segment_numbers(found.seg)
+    rows = [row for row in report.lesions if _volume(found.time_point, row)]
+    return [_lesion(found, numbers.get(row.id), row, report) for row in rows]
 
 
-def _lesion(
-    name: TimePointName, seg: hd.seg.Segmentation, number: int, row: LesionRow, report: Report
-) -> hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
-    trend = [] if row.status is None else [hd.sr.QualitativeEvaluation(codes.DCM.Trend, TREND[row.status])]
-    return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=hd.sr.TrackingIdentifier(
-            uid=tracking_uid(report, row.id), identifier=f"{TRACKING}{row.id}"
-        ),
-        referenced_segment=hd.sr.ReferencedSegment(
-            sop_class_uid=seg.SOPClassUID,
-            sop_instance_uid=seg.SOPInstanceUID,
-            segment_number=number,
-            source_series=hd.sr.SourceSeriesForSegmentation(seg.ReferencedSeriesSequence[0].SeriesInstanceUID),
-        ),
-        time_point_context=hd.sr.TimePointContext(time_point=name),
-        finding_type=codes.SCT.Lesion,
-        finding_sites=[hd.sr.FindingSite(anatomic_location=codes.SCT.Brain)],
-        algorithm_id=hd.sr.AlgorithmIdentification(
+def _lesion(found: Findings, segment: int | None, row: LesionRow, report: Report) -> Group:
+    identifier, uid = tracking(report, row.id, found.time_point)
+    volume = _volume(found.time_point, row)
+    what = {
+        "tracking_identifier": hd.sr.TrackingIdentifier(uid=uid, identifier=identifier),
+        "time_point_context": hd.sr.TimePointContext(time_point=_text(found.time_point)),
+        "finding_type": codes.SCT.Lesion,
+        "finding_sites": [hd.sr.FindingSite(anatomic_location=codes.SCT.Brain)],
+        "algorithm_id": hd.sr.AlgorithmIdentification(
             name=f"{MANUFACTURER} {report.model.name}",
             version=report.versions.msdelta,
             family=codes.cid7162.ArtificialIntelligence,
         ),
-        measurements=[hd.sr.Measurement(name=codes.SCT.Volume, value=_volume(name, row), unit=CUBIC_MILLIMETRE)],
-        qualitative_evaluations=trend,
+        "measurements": [hd.sr.Measurement(name=codes.SCT.Volume, value=volume, unit=CUBIC_MILLIMETRE)],
+        "qualitative_evaluations": [hd.sr.QualitativeEvaluation(codes.DCM.Trend, TREND[row.status])]
+        if row.status
+        else [],
+    }
+    if found.seg is None or segment is None:
+        return hd.sr.MeasurementsAndQualitativeEvaluations(**what)
+    # by hand: highdicom's from_segmentation fails where the only segment is named in the shared groups
+    referenced = hd.sr.ReferencedSegment(
+        sop_class_uid=found.seg.SOPClassUID,
+        sop_instance_uid=found.seg.SOPInstanceUID,
+        segment_number=segment,
+        source_series=hd.sr.SourceSeriesForSegmentation(found.seg.ReferencedSeriesSequence[0].SeriesInstanceUID),
     )
+    return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=referenced, **what)
 
 
-def _totals(name: TimePointName, report: Report) -> hd.sr.MeasurementsAndQualitativeEvaluations:
+def _totals(name: TimePointName, report: Report) -> Group:
     """Total volume, and the number of lesions from 14 mm3."""
     first = name == "baseline"
     volume_ml = report.volumes_ml.baseline if first else report.volumes_ml.follow_up
@@ -181,22 +188,27 @@ def _totals(name: TimePointName, report: Report) -> hd.sr.MeasurementsAndQualita
             name=CodedConcept("246206008", "SCT", "Number of lesions"), value=count or 0, unit=codes.UCUM.NoUnits
         ),
     ]
-    case = report.job_id or report.created.isoformat()
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
-            uid=generate_uid(entropy_srcs=[case, *report.model.sha256, name]), identifier=f"{name} totals"
+            uid=generate_uid(entropy_srcs=[case_of(report), *report.model.sha256, name]),
+            identifier=f"{_text(name)} totals",
         ),
-        time_point_context=hd.sr.TimePointContext(time_point=name),
+        time_point_context=hd.sr.TimePointContext(time_point=_text(name)),
         finding_type=codes.SCT.Lesion,
         finding_sites=[hd.sr.FindingSite(anatomic_location=codes.SCT.Brain)],
         measurements=measurements,
     )
 
 
-def _volume(name: str, row: LesionRow) -> float:
+def _volume(name: TimePointName, row: LesionRow) -> float:
     return (row.baseline_volume_mm3 or 0.0) if name == "baseline" else row.follow_up_volume_mm3
 
 
-def _name_of(group: hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations) -> str:
-    context = group[0].ContentSequence
+def _text(name: TimePointName) -> str:
+    return name.replace("_", "-")
+
+
+def _time_point_of(container: Dataset) -> str:
+    """What a measurement group's container says."""
+    context = container.ContentSequence
     return next(str(one.TextValue) for one in context if one.ConceptNameCodeSequence[0].CodeMeaning == "Time Point")

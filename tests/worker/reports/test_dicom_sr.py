@@ -16,10 +16,10 @@ from tests.fixtures.report_case import longitudinal
 from tests.fixtures.small_studies import FLAIR_HEADER, small_volume
 from worker.artifacts import write_dicom
 from worker.dicom_index import index_folder
-from worker.dicom_reader import read_stack
+from worker.dicom_reader import read_headers, read_stack
 from worker.dicom_writer import write_mr_series
-from worker.reports.dicom_seg import LesionImages, tracking_uid
-from worker.reports.dicom_sr import Findings, check_sr
+from worker.reports.dicom_seg import LesionImages, TimePointName, tracking
+from worker.reports.dicom_sr import check_sr
 from worker.reports.summary import build_report
 
 ROWS = (
@@ -43,13 +43,14 @@ def report_of(rows: tuple[tuple[int, LesionStatus, float, float], ...]) -> Repor
     return whole.model_copy(update={"lesions": tuple(made)})
 
 
-def images_of(folder: Path, day: date, ids: list[int]) -> LesionImages:
+def images_of(folder: Path, name: TimePointName, ids: list[int]) -> LesionImages:
+    day = date(2023, 4, 9) if name == "baseline" else date(2024, 4, 9)
     write_mr_series(small_volume(), folder, header=replace(FLAIR_HEADER, study_date=day))
     stack = read_stack(index_folder(folder).series[0])
     array = np.zeros(stack.volume.array.shape, np.int32)
     for n in ids:
         array[4 * n : 4 * n + 3, 10:13, 5:7] = n
-    return LesionImages(ids=stack.volume.like(array), instances=stack.instances)
+    return LesionImages(time_point=name, ids=stack.volume.like(array), headers=read_headers(stack.instances))
 
 
 @pytest.fixture(scope="module")
@@ -61,17 +62,13 @@ def report() -> Report:
 def written(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the objects of both time points."""
     folder = tmp_path_factory.mktemp("sr")
-    baseline = images_of(folder / "baseline", date(2023, 4, 9), [n for n, _, before, _ in ROWS if before])
-    follow_up = images_of(folder / "follow_up", date(2024, 4, 9), [n for n, _, _, after in ROWS if after])
-    write_dicom(folder, report, baseline=baseline, follow_up=follow_up)
+    baseline = images_of(folder / "baseline", "baseline", [n for n, _, before, _ in ROWS if before])
+    follow_up = images_of(folder / "follow_up", "follow_up", [n for n, _, _, after in ROWS if after])
+    write_dicom(folder, report, [baseline, follow_up])
     return folder
 
 
-def findings(folder: Path) -> list[Findings]:
-    return [
-        Findings(name="baseline", instances=(), seg=folder / "baseline_lesions.dcm"),
-        Findings(name="follow-up", instances=(), seg=folder / "follow_up_lesions.dcm"),
-    ]
+BOTH: tuple[TimePointName, TimePointName] = ("baseline", "follow_up")
 
 
 @pytest.mark.skipif(shutil.which("dsrdump") is None, reason="dsrdump (dcmtk) is not installed")
@@ -85,7 +82,7 @@ def test_dcmtk_reads_volume_and_trend_of_every_lesion(written: Path, report: Rep
     for (n, _, before, after), trend in zip(ROWS, trends, strict=True):
         of_lesion = [group for group in lesions if f'="lesion {n}"' in group]
         assert len(of_lesion) == bool(before) + bool(after)
-        assert all(tracking_uid(report, n) in group and f'"{trend}"' in group for group in of_lesion)
+        assert all(tracking(report, n, "baseline")[1] in group and f'"{trend}"' in group for group in of_lesion)
         volumes = [v for v in (before, after) if v]
         assert all(f'"Volume")="{v}"' in group for v, group in zip(volumes, of_lesion, strict=True))
 
@@ -115,12 +112,15 @@ def test_numbers_that_are_not_the_report_s_are_not_delivered(
 ) -> None:
     other = report_of(tuple(row if one[0] == row[0] else one for one in ROWS))
 
-    check_sr(written / "report.dcm", findings(written), report_of(ROWS))
+    check_sr(written / "report.dcm", BOTH, report_of(ROWS))
     with pytest.raises(ResultInconsistent, match=message):
-        check_sr(written / "report.dcm", findings(written), other)
+        check_sr(written / "report.dcm", BOTH, other)
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
+NEEDS_DCIODVFY = pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
+
+
+@NEEDS_DCIODVFY
 def test_dciodvfy_finds_no_error(written: Path) -> None:
     verdict = subprocess.run(
         ["dciodvfy", "-new", str(written / "report.dcm")], capture_output=True, text=True, check=False
@@ -130,19 +130,30 @@ def test_dciodvfy_finds_no_error(written: Path) -> None:
     assert "Error" not in verdict.stderr
 
 
-def test_a_scan_without_lesions_has_its_totals(tmp_path: Path) -> None:
-    whole = report_of(())
-    single = whole.model_copy(update={"mode": "single_time_point", "baseline": None})
+@NEEDS_DCIODVFY
+def test_a_lesion_without_a_voxel_of_the_scan_keeps_its_numbers(tmp_path: Path) -> None:
+    """It lies beyond the scan, or others filled the thick voxels that it touches: no segment can be referred to."""
+    rows = report_of(ROWS[:3])
 
-    write_dicom(tmp_path, single, baseline=None, follow_up=images_of(tmp_path / "scan", date(2024, 4, 9), []))
+    write_dicom(tmp_path, rows, [images_of(tmp_path / "follow_up", "follow_up", [1, 3])])
+
+    check_sr(tmp_path / "report.dcm", ["follow_up"], rows)
+    assert "lesion 2" in str(pydicom.dcmread(tmp_path / "report.dcm"))
+    verdict = subprocess.run(["dciodvfy", "-new", str(tmp_path / "report.dcm")], capture_output=True, text=True)
+    assert "Error" not in verdict.stderr
+
+
+def test_a_scan_without_lesions_has_its_totals(tmp_path: Path) -> None:
+    single = report_of(()).model_copy(update={"mode": "single_time_point", "baseline": None})
+
+    write_dicom(tmp_path, single, [images_of(tmp_path / "scan", "follow_up", [])])
 
     assert {path.name for path in tmp_path.glob("*.dcm")} == {"report.dcm"}
     assert "follow-up totals" in str(pydicom.dcmread(tmp_path / "report.dcm"))
 
 
-def test_nifti_studies_get_no_dicom(tmp_path: Path) -> None:
-    images = images_of(tmp_path / "scan", date(2024, 4, 9), [1])
+def test_a_baseline_alone_has_no_structured_report(tmp_path: Path) -> None:
+    """The follow-up came as NIfTI: there is no study to put it in."""
+    write_dicom(tmp_path, report_of(ROWS), [images_of(tmp_path / "scan", "baseline", [2])])
 
-    write_dicom(tmp_path, report_of(ROWS), baseline=None, follow_up=replace(images, instances=()))
-
-    assert not list(tmp_path.glob("*.dcm"))
+    assert {path.name for path in tmp_path.glob("*.dcm")} == {"baseline_lesions.dcm"}
