@@ -61,7 +61,24 @@ class Visit:
     @cached_property
     def brain(self) -> Volume:
         """The authors' brain mask, carried onto the FLAIR by their transform."""
-        common = _volume(self.folder / "brainmask.nii.gz")
+        return self._carried("brainmask")
+
+    @cached_property
+    def change(self) -> Volume:
+        """The authors' mask of change between both visits, of either sign, likewise."""
+        return self._carried("gt")
+
+    def link(self, folder: Path) -> Path:
+        """The folder, as a study of links; where the visit has no T1 here, the follow-up's stands in for it."""
+        folder.mkdir(parents=True)
+        own = self.folder / f"study{self.number}_T1W.nii.gz"
+        t1 = own if own.exists() else self.folder / "study2_T1W.nii.gz"
+        for sequence, path in (("T1", t1), ("FLAIR", self.folder / f"study{self.number}_FLAIR.nii.gz")):
+            (folder / f"{sequence}.nii.gz").symlink_to(path.resolve())
+        return folder
+
+    def _carried(self, name: str) -> Volume:
+        common = _volume(self.folder / f"{name}.nii.gz")
         part = resample(common, Grid.of(self.flair), volume_from_grid=np.linalg.inv(self.flair_from_common))
         return self.flair.like(part >= 0.5)
 

@@ -50,12 +50,11 @@ def phantom(folder: Path) -> tuple[Path, Path]:
 
 
 def clinical(folder: Path, data: Path) -> tuple[Path, Path]:
-    source = (data / "open_ms_data" / "longitudinal" / "patient01").resolve()
-    for visit in ("study1", "study2"):
-        (folder / visit).mkdir(parents=True)
-        for sequence in ("FLAIR", "T1W"):
-            (folder / visit / f"{sequence}.nii.gz").symlink_to(source / f"{visit}_{sequence}.nii.gz")
-    return folder / "study1", folder / "study2"
+    from longitudinal import Visit
+
+    source = data / "open_ms_data" / "longitudinal" / "patient01"
+    first, second = (Visit(source, number).link(folder / f"study{number}") for number in (1, 2))
+    return first, second
 
 
 def measure(baseline: Path, follow_up: Path) -> None:

@@ -15,12 +15,12 @@ from pathlib import Path
 import cc3d
 import nibabel as nib
 import numpy as np
-from longitudinal import LPS_FROM_RAS, Visit, data_folder
+from longitudinal import Visit, data_folder
 from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 from model.grid import Grid, corners, grid_around
 from model.lesions import COUNTED_MM3
+from model.phantom_scan import rigid
 from model.resampling import resample
 from model.scanner import acquire, draw_acquisition
 from model.volume import Affine, Volume
@@ -47,14 +47,14 @@ def main() -> None:
     for patient in arguments.patients:
         first, second = (Visit(data_folder() / f"patient{patient}", number) for number in (1, 2))
         with tempfile.TemporaryDirectory() as folder:
-            pair = case(Path(folder) / "pair", first, second)
-            report = compared(pair, tools, options)
-            found, false = against_marks(pair / "out" / "change.nii.gz", second)
+            baseline, follow_up = first.link(Path(folder) / "baseline"), second.link(Path(folder) / "follow_up")
+            out = Path(folder) / "out"
+            report = compared(baseline, follow_up, out, tools, options)
+            found, false = against_marks(out / "change.nii.gz", second)
             row(patient, report, f"{found:.0%}", str(false))
             for seed in range(arguments.rescans):
-                again = case(Path(folder) / f"rescan{seed}", second, second)
-                write_rescan(second, again / "follow_up", seed)
-                report = compared(again, tools, options)
+                again = write_rescan(second, Path(folder) / f"rescan{seed}", seed)
+                report = compared(follow_up, again, Path(folder) / f"out{seed}", tools, options)
                 row(f"{patient}, rescan {seed}", report, "", str(report.counts.new) if report.counts else "")
 
 
@@ -65,21 +65,8 @@ def row(name: str, report: Report, found: str, false: str) -> None:
     print(f"| {name} | {reasons} | {found} | " + " | ".join(map(str, numbers)) + " |", flush=True)
 
 
-def case(folder: Path, first: Visit, second: Visit) -> Path:
-    """Both studies as folders of links."""
-    for name, visit in (("baseline", first), ("follow_up", second)):
-        (folder / name).mkdir(parents=True)
-        own = visit.folder / f"study{visit.number}_T1W.nii.gz"
-        t1 = own if own.exists() else visit.folder / "study2_T1W.nii.gz"
-        for sequence, path in (("T1", t1), ("FLAIR", visit.folder / f"study{visit.number}_FLAIR.nii.gz")):
-            (folder / name / f"{sequence}.nii.gz").symlink_to(path.resolve())
-    return folder
-
-
-def compared(folder: Path, tools: Tools, options: CompareOptions) -> Report:
-    request = CaseRequest(
-        baseline=folder / "baseline", follow_up=folder / "follow_up", out=folder / "out", options=options
-    )
+def compared(baseline: Path, follow_up: Path, out: Path, tools: Tools, options: CompareOptions) -> Report:
+    request = CaseRequest(baseline=baseline, follow_up=follow_up, out=out, options=options)
     return run_case(request, tools=tools, progress=lambda *_: None)
 
 
@@ -87,22 +74,20 @@ def against_marks(change_map: Path, visit: Visit) -> tuple[float, int]:
     """Part of the marked volume that is reported as any change, and new lesions a voxel or more from every mark."""
     if not change_map.exists():
         return 0.0, 0
-    image = nib.load(visit.folder / "gt.nii.gz")
-    marks = Volume(array=np.asarray(image.dataobj, np.float32), affine=LPS_FROM_RAS @ image.affine)
-    grid = Grid.of(visit.flair)
-    marked = resample(marks, grid, volume_from_grid=np.linalg.inv(visit.flair_from_common)) >= 0.5
+    marked = visit.change.array
     labels = np.asarray(nib.load(change_map).dataobj)
     changed = (labels > 0) & (labels != CHANGE_LABELS[LesionStatus.STABLE])
     changed &= labels != CHANGE_LABELS[LesionStatus.INDETERMINATE]
     new = cc3d.connected_components(labels == CHANGE_LABELS[LesionStatus.NEW], connectivity=26)
-    sizes = np.bincount(new.ravel()) * grid.voxel_volume_mm3
+    sizes = np.bincount(new.ravel()) * visit.flair.voxel_volume_mm3
     near = set(np.unique(new[ndimage.binary_dilation(marked, np.ones((3, 3, 3)))]))
     false = sum(size >= COUNTED_MM3 and n > 0 and n not in near for n, size in enumerate(sizes))
     return float((changed & marked).sum() / max(int(marked.sum()), 1)), int(false)
 
 
-def write_rescan(visit: Visit, folder: Path, seed: int) -> None:
-    """Both sequences of the visit, the head moved, from another scanner."""
+def write_rescan(visit: Visit, folder: Path, seed: int) -> Path:
+    """The folder, with both sequences of the visit: the head moved, from another scanner."""
+    folder.mkdir()
     rng = np.random.default_rng(seed)
     moved = turned_about(corners(Grid.of(visit.flair)).mean(axis=0), rng)
     for name, volume in (("FLAIR", visit.flair), ("T1", visit.t1)):
@@ -112,17 +97,16 @@ def write_rescan(visit: Visit, folder: Path, seed: int) -> None:
         clean = np.asarray(resample(volume, grid, volume_from_grid=moved))
         white = np.float32(np.median(clean[clean > np.median(clean[clean > 0])]))
         image = acquire(clean / white, draw_acquisition(rng)) * 1000
-        path = folder / f"{name}.nii.gz"
-        path.unlink()
-        write_nifti(Volume(array=image.astype(np.float32), affine=grid.affine), path)
+        write_nifti(Volume(array=image.astype(np.float32), affine=grid.affine), folder / f"{name}.nii.gz")
+    return folder
 
 
 def turned_about(centre: np.ndarray, rng: np.random.Generator) -> Affine:
     """A rigid transform of world points, mm."""
-    turn = Rotation.from_rotvec(rng.uniform(-LARGEST_TURN_DEG, LARGEST_TURN_DEG, 3), degrees=True).as_matrix()
-    transform = np.eye(4)
-    transform[:3, :3] = turn
-    transform[:3, 3] = centre - turn @ centre + rng.uniform(-LARGEST_SHIFT_MM, LARGEST_SHIFT_MM, 3)
+    a, b, c = rng.uniform(-LARGEST_TURN_DEG, LARGEST_TURN_DEG, 3)
+    transform = rigid((a, b, c), (0.0, 0.0, 0.0))
+    shift = rng.uniform(-LARGEST_SHIFT_MM, LARGEST_SHIFT_MM, 3)
+    transform[:3, 3] = centre - transform[:3, :3] @ centre + shift
     return transform
 
 

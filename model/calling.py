@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.lesions import find_lesions
-from model.seen_change import Image, Mask, settle
+from model.seen_change import Image, settle
 
+Mask = Bool[NDArray[Any], "d h w"]
 Probability = Float32[NDArray[Any], "d h w"]
 
 

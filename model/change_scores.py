@@ -66,7 +66,7 @@ def change_score(truth: MaskPair, prediction: MaskPair, grid: Grid) -> ChangeSco
     tenth. The true lesions of a status need 14 mm3 to count; to find one, or to be no false one, 3 mm3 on the other
     side suffice.
     """
-    true, found = (_analysis(pair, grid) for pair in (truth, prediction))
+    true, found = (change_table(pair, grid) for pair in (truth, prediction))
     by_status = {}
     for status in SCORED:
         wanted, seen = _ids(true, status), _ids(found, status)
@@ -77,6 +77,21 @@ def change_score(truth: MaskPair, prediction: MaskPair, grid: Grid) -> ChangeSco
         )
     error = _load_change_ml(found) - _load_change_ml(true)
     return ChangeScore(by_status=by_status, pairs=1, volume_change_errors_ml=(error,))
+
+
+def change_table(pair: MaskPair, grid: Grid) -> ChangeAnalysis:
+    """What changed between two masks on one grid, all of it seen in both scans."""
+    baseline, follow_up = pair
+    return compare(
+        Masks(
+            baseline=baseline,
+            follow_up=follow_up,
+            baseline_probability=None,
+            follow_up_probability=follow_up.astype(np.float32),
+            seen_in_both=np.ones(grid.shape, bool),
+            grid=grid,
+        )
+    )
 
 
 def total(scores: Sequence[ChangeScore]) -> ChangeScore:
@@ -91,20 +106,6 @@ def total(scores: Sequence[ChangeScore]) -> ChangeScore:
         by_status={status: _sum(score.by_status[status] for score in scores) for status in SCORED},
         pairs=sum(score.pairs for score in scores),
         volume_change_errors_ml=tuple(error for score in scores for error in score.volume_change_errors_ml),
-    )
-
-
-def _analysis(pair: MaskPair, grid: Grid) -> ChangeAnalysis:
-    baseline, follow_up = pair
-    return compare(
-        Masks(
-            baseline=baseline,
-            follow_up=follow_up,
-            baseline_probability=None,
-            follow_up_probability=follow_up.astype(np.float32),
-            seen_in_both=np.ones(grid.shape, bool),
-            grid=grid,
-        )
     )
 
 

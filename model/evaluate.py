@@ -21,12 +21,14 @@ from scipy import ndimage
 
 from model.anatomy_network import SHIPPED
 from model.calling import Thresholds, call_lesions
+from model.change_scores import change_table
 from model.changes import Status
 from model.checkpoint import load
+from model.grid import network_grid
 from model.lesions import COUNTED_MM3, find_lesions
 from model.network import PairNetwork
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
-from model.rescan import change_table, rescan_score, rescanned
+from model.rescan import rescan_score, rescanned
 from model.scan_scores import scan_scores
 from model.sliding_window import lesion_probabilities
 from model.synthesis import make_sample
@@ -142,7 +144,7 @@ def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, th
     near = ndimage.binary_dilation(pair.change)
     counted = find_lesions(difference, VOXEL_MM3, smallest_mm3=COUNTED_MM3)
     marked = set(np.unique(counted.labels[near])) - {0}
-    table = change_table(masks, (baseline, follow_up))
+    table = change_table(masks, network_grid(masks[1].shape))
     new = {change.id for change in table.changes if change.counted and change.status is Status.NEW}
     return RealScore(
         name=pair.name,
@@ -217,6 +219,7 @@ def main() -> None:
     parser.add_argument(
         "--mirroring", action="store_true", help="of the real scans, along the axes that the weights allow"
     )
+    parser.add_argument("--alone", action="store_true", help="the fully marked scans are their own priors")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -232,7 +235,7 @@ def main() -> None:
     regions = load(args.regions)
     pool = load_pool(args.data, args.cache)
     for anatomy in (one for one in pool.anatomies if one.t1 is not None):
-        scores = scan_scores(model.network, anatomy, patch=patch, settings=settings, mirror_axes=axes)
+        scores = scan_scores(model.network, anatomy, patch=patch, settings=settings, mirror_axes=axes, alone=args.alone)
         result["scans"] += [asdict(score) for score in scores]
     if args.patches:
         of_patches = synthetic_scores(model.network, pool, patches=args.patches, size=patch, settings=settings)

@@ -48,6 +48,13 @@ class Grid:
         return Grid(shape=(i, j, k), affine=affine)
 
 
+def network_grid(shape: tuple[int, int, int]) -> Grid:
+    """1 mm voxels along `RAS_AXES`, for arrays that have no place in a patient."""
+    affine = np.eye(4)
+    affine[:3, :3] = RAS_AXES
+    return Grid(shape=shape, affine=affine)
+
+
 def grid_around(points: Float[NDArray[Any], "n 3"], *, spacing_mm: float, margin_mm: float = 0.0) -> Grid:
     """The smallest grid with isotropic spacing and `RAS_AXES` that contains all world points (mm, LPS)."""
     along = points @ RAS_AXES

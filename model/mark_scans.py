@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -27,14 +26,14 @@ from model.anatomy import SDF_STEPS_PER_MM, Anatomy, Tissue, stripped_anatomy
 from model.anatomy_network import SHIPPED, region_map
 from model.calling import Probability
 from model.checkpoint import LoadedModel, load
-from model.grid import Grid
+from model.grid import network_grid
 from model.head_labels import Region
+from model.held_out_pairs import real_pair
 from model.lesions import COUNTED_MM3
 from model.patch_anatomy import canvas
-from model.preprocess import z_score
-from model.real_pairs import NETWORK_AXES, read_real_visit
-from model.rescan import rescanned
-from model.sliding_window import Scan, lesion_probabilities
+from model.placement import MID_SAGITTAL
+from model.real_pairs import read_real_visit
+from model.sliding_window import lesion_probabilities
 from model.training_pool import write_anatomy
 from model.volume import Volume
 
@@ -46,12 +45,10 @@ SUSPICION = 0.1
 """Probability from which a voxel may be lesion."""
 NEAR_VENTRICLE_MM = 4.0
 """Suspicions up to here are of white matter, whatever T1 says of the voxel: plexus and ependyma lie beside it."""
-
-Mask = Bool[NDArray[Any], "d h w"]
-DARKEST_T1 = 0.97
+BRIGHTEST_T1 = 0.97
 """A lesion is at most this bright on T1, as a part of the white matter around it."""
-MIDLINE, MIDLINE_MM = 90.5, 8.0
-"""Of the MNI grid, left to right, and how near the centre of a lesion is not believed."""
+MIDLINE_MM = 8.0
+"""A lesion whose centre is nearer to the midline is not believed."""
 
 
 def marked(anatomy: Anatomy, first: Probability, second: Probability, *, voxel: float, lesion: float) -> Anatomy:
@@ -92,39 +89,28 @@ def _lesion_like(anatomy: Anatomy, labels: NDArray[Any], count: int) -> NDArray[
     relative = np.asarray(anatomy.t1) / canvas(anatomy).white[0]
     across = np.arange(labels.shape[2]) * anatomy.mni_scale[2] + anatomy.mni_shift[2]
     centre = np.asarray(ndimage.mean(np.broadcast_to(across, labels.shape), labels, index))
-    return (np.asarray(ndimage.mean(relative, labels, index)) <= DARKEST_T1) & (np.abs(centre - MIDLINE) > MIDLINE_MM)
+    return (np.asarray(ndimage.mean(relative, labels, index)) <= BRIGHTEST_T1) & (
+        np.abs(centre - MID_SAGITTAL) > MIDLINE_MM
+    )
 
 
-def readings(model: LoadedModel, scan: Scan) -> tuple[Probability, Probability]:
-    """Lesion probability of a scan beside itself, and beside a simulated rescan."""
-    axes = model.preprocessing.mirror_axes
-    patch = model.preprocessing.patch
-    priors = (scan, rescanned(scan, 0))
-    first, second = (lesion_probabilities(model.network, p, scan, patch=patch, mirror_axes=axes)[1] for p in priors)
+def readings(model: LoadedModel, anatomy: Anatomy) -> tuple[Probability, Probability]:
+    """Lesion probability of a scan, cut to its brain, beside itself and beside a simulated rescan."""
+    pair = real_pair(anatomy)
+    patch, axes = model.preprocessing.patch, model.preprocessing.mirror_axes
+    first, second = (
+        lesion_probabilities(model.network, prior, pair.current, patch=patch, mirror_axes=axes)[1]
+        for prior in (pair.current, pair.prior)
+    )
     return first, second
 
 
 def read_unmarked(data: Path, name: str, study: int, regions: LoadedModel) -> Anatomy:
     """One visit of a longitudinal patient, without lesions; the anatomy network says where the ventricles are."""
     (t1, flair), brain = read_real_visit(data / "open_ms_data" / "longitudinal" / name, study)
-    volume = Volume(array=t1, affine=NETWORK_AXES)
-    near = region_map(volume, model=regions).regions(Grid.of(volume)) == Region.VENTRICLES
+    grid = network_grid(t1.shape)
+    near = region_map(Volume(array=t1, affine=grid.affine), model=regions).regions(grid) == Region.VENTRICLES
     return stripped_anatomy(name, t1, flair, brain=brain, ventricles=ndimage.binary_dilation(near, iterations=2))
-
-
-def as_seen(anatomy: Anatomy) -> Scan:
-    """The scan as the network sees it: z-scored in the brain.
-
-    Raises:
-        ValueError: the anatomy has no images.
-    """
-    if anatomy.t1 is None or anatomy.flair is None:
-        raise ValueError("anatomy: expected a real scan, saw a label map")
-    brain = anatomy.brain_distance < 0
-    channels: list[Float32[NDArray[Any], "d h w"]] = [
-        z_score(image, inside=brain, keep=brain) for image in (anatomy.t1, anatomy.flair)
-    ]
-    return np.stack(channels)
 
 
 def main() -> None:
@@ -144,7 +130,7 @@ def main() -> None:
     regions = load(args.regions)
     for name, study in UNMARKED:
         anatomy = read_unmarked(args.data, name, study, regions)
-        maps = readings(model, as_seen(anatomy))
+        maps = readings(model, anatomy)
         scan = marked(anatomy, *maps, voxel=model.card.threshold, lesion=model.card.lesion_threshold)
         write_anatomy(scan, args.out / f"{name}.npz")
         log.info("%s: %s lesions", name, 0 if scan.lesions is None else int(scan.lesions.max()))

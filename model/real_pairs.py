@@ -16,13 +16,10 @@ from numpy.typing import NDArray
 
 from model.anatomy_network import region_map
 from model.checkpoint import LoadedModel
-from model.grid import RAS_AXES, Grid
+from model.grid import network_grid
 from model.preprocess import bounding_box, z_score
 from model.volume import Volume
 
-NETWORK_AXES = np.eye(4)
-NETWORK_AXES[:3, :3] = RAS_AXES
-"""Of 1 mm voxels along superior, anterior, right."""
 COMPLETE_OR_NEARLY = ("patient01", "patient03", "patient19")
 """Patients with both FLAIR images, a mask of change and at least one T1."""
 
@@ -64,8 +61,8 @@ def read_real_pair(folder: Path, regions: LoadedModel) -> RealPair:
 
 def found_brain(flair: Float32[NDArray[Any], "d h w"], regions: LoadedModel) -> Bool[NDArray[Any], "d h w"]:
     """The anatomy network's brain of an image on a 1 mm network grid."""
-    volume = Volume(array=flair, affine=NETWORK_AXES)
-    return region_map(volume, model=regions).brain(Grid.of(volume))
+    grid = network_grid(flair.shape)
+    return region_map(Volume(array=flair, affine=grid.affine), model=regions).brain(grid)
 
 
 def read_real_visit(

@@ -11,10 +11,10 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from model.calling import Probability, Thresholds, call_lesions
-from model.changes import ChangeAnalysis, Masks, Status, compare
-from model.grid import RAS_AXES, Grid
+from model.change_scores import change_table
+from model.changes import Status
+from model.grid import network_grid
 from model.scanner import acquire, draw_acquisition
-from model.seen_change import Mask
 
 Scan = Float32[NDArray[np.float32], "2 d h w"]
 
@@ -54,23 +54,6 @@ def rescanned(scan: Scan, seed: int) -> Scan:
     return np.stack(channels).astype(np.float32)
 
 
-def change_table(masks: tuple[Mask, Mask], probability: tuple[Probability, Probability]) -> ChangeAnalysis:
-    """What changed between two masks on a 1 mm network grid, all of it seen in both scans."""
-    d, h, w = masks[0].shape
-    affine = np.eye(4)
-    affine[:3, :3] = RAS_AXES
-    return compare(
-        Masks(
-            baseline=masks[0],
-            follow_up=masks[1],
-            baseline_probability=probability[0],
-            follow_up_probability=probability[1],
-            seen_in_both=np.ones((d, h, w), bool),
-            grid=Grid(shape=(d, h, w), affine=affine),
-        )
-    )
-
-
 def rescan_score(
     name: str,
     seed: int,
@@ -80,7 +63,7 @@ def rescan_score(
 ) -> RescanScore:
     """The change table between a scan on a 1 mm network grid and its rescan, from the probability of both."""
     masks = call_lesions(*probability, thresholds, (scans[0][1], scans[1][1]))
-    analysis = change_table((np.asarray(masks[0]), masks[1]), probability)
+    analysis = change_table((np.asarray(masks[0]), masks[1]), network_grid(masks[1].shape))
     counted = [change.status for change in analysis.changes if change.counted]
     changed = (Status.NEW, Status.ENLARGING, Status.SHRINKING, Status.RESOLVED)
     return RescanScore(

@@ -7,19 +7,18 @@ import numpy as np
 
 from model.anatomy import Anatomy
 from model.blocks import Triple
-from model.calling import Thresholds, call_lesions
-from model.grid import RAS_AXES, Grid
+from model.calling import Mask, Thresholds, call_lesions
+from model.grid import network_grid
 from model.held_out_pairs import real_pair
 from model.lesions import find_lesions
 from model.metrics import Scores, score
 from model.network import PairNetwork
-from model.seen_change import Mask
 from model.sliding_window import lesion_probabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanScore:
-    """A scan beside a simulated rescan of itself; lesions below 3 mm3 are dropped from both masks."""
+    """A scan beside a simulated rescan of itself, or alone; lesions below 3 mm3 are dropped from both masks."""
 
     name: str
     thresholds: Thresholds
@@ -41,33 +40,40 @@ def scan_scores(
     patch: Triple,
     settings: Sequence[Thresholds],
     mirror_axes: tuple[int, ...] = (),
+    alone: bool = False,
 ) -> list[ScanScore]:
     """Scores at each setting; whether the network was trained on the scan is for the caller to know.
+
+    Args:
+        network: what is scored.
+        anatomy: a real scan.
+        patch: of the network.
+        settings: of the calling.
+        mirror_axes: that are averaged over.
+        alone: the scan is its own prior, as in single time point mode; otherwise a simulated rescan is.
 
     Raises:
         ValueError: the anatomy is no real scan.
     """
     pair = real_pair(anatomy)
-    prior, current = lesion_probabilities(network, pair.prior, pair.current, patch=patch, mirror_axes=mirror_axes)
-    flair = pair.prior[1], pair.current[1]
+    before = pair.current if alone else pair.prior
+    prior, current = lesion_probabilities(network, before, pair.current, patch=patch, mirror_axes=mirror_axes)
+    first, flair = (None, None) if alone else (prior, (pair.prior[1], pair.current[1]))
     return [
-        scan_score(anatomy.name, pair.target, call_lesions(prior, current, thresholds, flair)[1], thresholds)
+        scan_score(anatomy.name, pair.target, call_lesions(first, current, thresholds, flair)[1], thresholds)
         for thresholds in settings
     ]
 
 
 def scan_score(name: str, truth: Mask, prediction: Mask, thresholds: Thresholds) -> ScanScore:
     """Of two masks on a 1 mm network grid."""
-    affine = np.eye(4)
-    affine[:3, :3] = RAS_AXES
-    d, h, w = truth.shape
     true, predicted = find_lesions(truth, 1.0), find_lesions(prediction, 1.0)
     met = set(np.unique(true.labels[predicted.mask])) - {0}
     right = set(np.unique(predicted.labels[true.mask])) - {0}
     return ScanScore(
         name=name,
         thresholds=thresholds,
-        scores=score(truth, prediction, Grid(shape=(d, h, w), affine=affine)),
+        scores=score(truth, prediction, network_grid(truth.shape)),
         lesions=len(true.volumes_mm3),
         found=len(met),
         false=len(predicted.volumes_mm3) - len(right),

@@ -35,6 +35,7 @@ LEAST = 0.4
 SMALLEST_CORE = 200
 """Voxels of lesion at both times from which the scans' contrasts can be told apart."""
 LARGEST_SCALE = 2.0
+"""Between the contrasts of two scans that are made alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,8 +65,10 @@ def settle(baseline: Mask, follow_up: Mask, flair: tuple[Image, Image]) -> Settl
         box = _widened(found, RING[1])
         whole = labels[box] == label
         marks = baseline[box] & whole, follow_up[box] & whole
+        if np.array_equal(*marks):
+            continue
         ring = _ring(whole) & brain[box] & ~either[box]
-        if np.array_equal(*marks) or ring.sum() < SMALLEST_RING:
+        if ring.sum() < SMALLEST_RING:
             continue
         views = images[0][box], images[1][box]
         for at, other in ((0, 1), (1, 0)):

@@ -101,7 +101,10 @@ def kept_apart(scans: TrainingScans) -> str:
 def record(settings: TrainingSettings, scans: TrainingScans, iteration: int) -> str:
     """The line on the training that the weights carry."""
     of = "" if settings.minutes else f" of {settings.iterations}"
-    return f"{settings.recipe} on {_made_of(settings, scans)}, {iteration}{of} iterations, seed {settings.seed}"
+    balance = f" with lesion balance {settings.lesion_balance:g}" if settings.lesion_balance else ""
+    return (
+        f"{settings.recipe}{balance} on {_made_of(settings, scans)}, {iteration}{of} iterations, seed {settings.seed}"
+    )
 
 
 def over(settings: TrainingSettings, state: TrainingState) -> bool:

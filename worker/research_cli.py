@@ -36,6 +36,12 @@ Minutes = Annotated[float | None, typer.Option(min=0.01, help="time of a trainin
 Loaders = Annotated[int, typer.Option(min=0, help="processes that make examples")]
 Threads = Annotated[int, typer.Option(min=1, help="of the training process")]
 Seed = Annotated[int, typer.Option(min=0)]
+MarkedScans = Annotated[
+    Path | None, typer.Option(help="synthetic pairs: more scans to paint into, by python -m model.mark_scans")
+]
+LesionBalance = Annotated[
+    float, typer.Option(min=0.0, help="weight of a term of the loss in which every lesion counts the same")
+]
 FoldNumber = Annotated[int | None, typer.Option("--fold", "-f", min=0, help="patients of this fold are kept apart")]
 Folds = Annotated[int, typer.Option(min=2, help="how many folds the patients are divided into")]
 
@@ -52,9 +58,7 @@ def train(
     hold_out: Annotated[
         list[str] | None, typer.Option(help="patient not trained on, of the scans or the synthetic pairs")
     ] = None,
-    marked_scans: Annotated[
-        Path | None, typer.Option(help="synthetic pairs: more scans to paint into, by python -m model.mark_scans")
-    ] = None,
+    marked_scans: MarkedScans = None,
     plan: Size = "compact",
     patch: Patch = None,
     recipe: RecipeName = "nnunet",
@@ -64,9 +68,7 @@ def train(
     minutes: Minutes = None,
     batch: Batch = 2,
     learning_rate: Annotated[float | None, typer.Option(help="default: the recipe's")] = None,
-    lesion_balance: Annotated[
-        float, typer.Option(min=0.0, help="weight of a term of the loss in which every lesion counts the same")
-    ] = 0.0,
+    lesion_balance: LesionBalance = 0.0,
     fold: FoldNumber = None,
     folds: Folds = 5,
     resume: Annotated[Path | None, typer.Option(help="checkpoint of another run to begin from")] = None,

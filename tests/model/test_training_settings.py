@@ -73,6 +73,14 @@ def test_the_record_says_what_was_trained_on() -> None:
     )
 
 
+def test_the_record_names_the_loss_and_the_scans_that_are_not_the_usual() -> None:
+    settings = TrainingSettings(out=OUT, data=OUT, iterations=9, lesion_balance=0.05, marked_scans=OUT, seed=4)
+
+    assert record(settings, TrainingScans(), 9) == (
+        "adamw with lesion balance 0.05 on synthetic pairs and scans marked by weights, 9 of 9 iterations, seed 4"
+    )
+
+
 def test_a_run_in_minutes_ends_by_the_clock_and_knows_its_length_by_its_speed() -> None:
     settings = TrainingSettings(out=OUT, iterations=10**9, minutes=2.0)
 

@@ -85,7 +85,7 @@ def _prepared(
     read = [read_labelled_folder(folder) for folder in folders]
     in_pool: set[str] = set()
     if settings.data is not None:
-        check_pool(settings.data, ())
+        check_pool(settings.data, (), settings.marked_scans)
         in_pool = pool_patients(settings.data)
     unknown = set(settings.hold_out) - in_pool - {patient.name for patients in read for patient in patients}
     if unknown:
