@@ -21,7 +21,7 @@ REGION_SHARES = (0.30, 0.26, 0.28, 0.16)
 FEWEST_VOXELS = 3
 """Of a piece that stays; the paper's metrics drop what is smaller."""
 HEAVY = 0.5
-"""Part of the patterns that are the fuller of two: half of the patients have less than a few ml."""
+"""Part of the patterns that are the fuller of two: 9 of the 29 patients have less than 3 ml, half 14 ml and more."""
 MID_SAGITTAL = 90.5
 """Of the lesion masks' grid, voxels from the left."""
 
