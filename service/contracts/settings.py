@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     least_free_bytes: int = 512 * 2**20
     """An upload is refused before the disk is full."""
 
+    site_file: Path | None = None
+    """YAML with the PACS and the destinations of results (`service/contracts/site.py`); None: none."""
+
     weights: Path | None = None
     """A safetensors file or a folder with several; None: the shipped weights."""
     device: str = "auto"

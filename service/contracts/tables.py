@@ -91,3 +91,30 @@ api_keys = Table(
     Column("created", UtcDateTime, nullable=False),
     Column("revoked", UtcDateTime),
 )
+
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("pacs", String(32), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("baseline_uid", String(64)),
+    Column("state", String(12), nullable=False),
+    Column("seen", String(64)),
+    Column("seen_since", UtcDateTime),
+    Column("taken", String(64)),
+    Column("job_id", String(32)),
+    Column("due", UtcDateTime, nullable=False),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("error_code", String(48)),
+    Column("created", UtcDateTime, nullable=False),
+    Index("arrivals_study", "pacs", "study_uid", unique=True),
+    Index("arrivals_due", "state", "due"),
+)
+
+webhook_messages = Table(
+    "webhook_messages",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("received", UtcDateTime, nullable=False),
+)
