@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
 from service.contracts.api_keys import ApiKeys
+from service.contracts.arrivals import ArrivalStore
 from service.contracts.blobs import BlobStore
 from service.contracts.database import migrate, open_database
 from service.contracts.job_store import JobStore
@@ -18,10 +19,11 @@ from service.contracts.logs import configure_logs, get_logger
 from service.contracts.queue import CeleryQueue, JobQueue
 from service.contracts.schemas import Problem
 from service.contracts.settings import Settings
+from service.contracts.site import read_site
 from service.contracts.study_store import StudyStore
 from service.dependencies import Parts
 from service.problems import add_problem_handlers
-from service.routes import artifacts, health, jobs, studies
+from service.routes import arrivals, artifacts, dicomweb, health, jobs, studies
 
 DESCRIPTION = """
 Which multiple sclerosis lesions are new, enlarging, stable, shrinking or resolved between two brain MRI studies.
@@ -45,8 +47,10 @@ def create_app(settings: Settings, *, queue: JobQueue | None = None) -> FastAPI:
     engine = open_database(settings.database)
     parts = Parts(
         settings=settings,
+        site=read_site(settings.site_file),
         engine=engine,
         jobs=JobStore(engine),
+        arrivals=ArrivalStore(engine),
         studies=StudyStore(engine),
         keys=ApiKeys(engine),
         blobs=BlobStore(settings.data_folder),
@@ -73,7 +77,7 @@ def create_app(settings: Settings, *, queue: JobQueue | None = None) -> FastAPI:
     app.state.parts = parts
     app.middleware("http")(_log_request)
     add_problem_handlers(app)
-    for module in (studies, jobs, artifacts, health):
+    for module in (studies, jobs, artifacts, arrivals, dicomweb, health):
         app.include_router(module.router)
     return app
 

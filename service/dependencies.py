@@ -9,11 +9,13 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from sqlalchemy import Engine
 
 from service.contracts.api_keys import ApiKey, ApiKeys, Scope
+from service.contracts.arrivals import ArrivalStore
 from service.contracts.blobs import BlobStore
 from service.contracts.errors import Forbidden, Unauthorized
 from service.contracts.job_store import JobStore
 from service.contracts.queue import JobQueue
 from service.contracts.settings import Settings
+from service.contracts.site import Site
 from service.contracts.study_store import StudyStore
 
 
@@ -22,8 +24,10 @@ class Parts:
     """The parts of a running service."""
 
     settings: Settings
+    site: Site
     engine: Engine
     jobs: JobStore
+    arrivals: ArrivalStore
     studies: StudyStore
     keys: ApiKeys
     blobs: BlobStore

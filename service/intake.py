@@ -4,14 +4,12 @@ The multipart body is parsed as it streams in; each part goes to a file of ours.
 What is refused leaves nothing behind.
 """
 
-import hashlib
 import shutil
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from anyio import to_thread
 from python_multipart.exceptions import FormParserError
@@ -19,23 +17,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.contracts.archives import Limits, opaque_name, unpack_zip
 from service.contracts.blobs import BlobStore
-from service.contracts.dicom_headers import count_patients, read_header
-from service.contracts.errors import (
-    EmptyStudy,
-    IncompleteUpload,
-    InvalidRequest,
-    MissingFlair,
-    MissingT1,
-    MixedPatients,
-    NotAnImage,
-    UnsupportedFile,
-    UploadTooLarge,
-)
+from service.contracts.errors import EmptyStudy, IncompleteUpload, InvalidRequest, UploadTooLarge
 from service.contracts.settings import Settings
+from service.contracts.study_folder import GZIP_MAGIC, study_row
 from service.contracts.study_store import StudyRow
 
 ZIP_MAGIC = b"PK\x03\x04"
-GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_FIELD = 64
 FIELDS = frozenset({"acquired"})
 """Form fields that are not files."""
@@ -177,19 +164,8 @@ def _accept(form: FormReader, blobs: BlobStore, settings: Settings, owner: str) 
     stored = 0
     for part in form.files:
         stored += _store(part, study, stored, settings)
-    kind, found = _inspect(study)
-    study_id = uuid.uuid4().hex
-    row = StudyRow(
-        id=study_id,
-        kind=kind,
-        instances=sum(1 for _ in study.iterdir()),
-        bytes=sum(path.stat().st_size for path in study.iterdir()),
-        sha256=_digest(study),
-        acquired=acquired or found,
-        owner=owner,
-        created=datetime.now(UTC),
-    )
-    blobs.accept_study(study, study_id)
+    row = study_row(study, owner=owner, acquired=acquired)
+    blobs.accept_study(study, row.id)
     return row
 
 
@@ -228,45 +204,3 @@ def _left(study: Path, stored: int, settings: Settings) -> Limits:
     """What the next zip of an upload may unpack to: the limits hold for all of them together."""
     used = sum(path.stat().st_size for path in study.iterdir())
     return Limits(max_bytes=max(0, settings.max_unpacked_bytes - used), max_files=max(0, settings.max_files - stored))
-
-
-def _inspect(study: Path) -> tuple[Literal["dicom", "nifti"], date | None]:
-    """What kind of study this is; NIfTI needs both sequences, DICOM one patient.
-
-    Raises:
-        MissingT1, MissingFlair, NotAnImage, UnsupportedFile, MixedPatients: nothing usable, or too much.
-    """
-    names = [path.name for path in study.iterdir()]
-    if any(".nii" in name for name in names):
-        for sequence, error in (("flair", MissingFlair), ("t1", MissingT1)):
-            if not any(name.startswith(sequence) for name in names):
-                raise error(f"expected a NIfTI file for {sequence}, saw none (form field, or named so in the zip)")
-        for path in study.iterdir():
-            if ".nii" in path.name and not _looks_like_nifti(path):
-                raise NotAnImage("a file for t1 or flair is not NIfTI")
-        return "nifti", None
-    headers = [header for path in sorted(study.iterdir()) if (header := read_header(path)) is not None]
-    if not headers:
-        raise UnsupportedFile(f"saw {len(names)} files, none of them DICOM or NIfTI")
-    patients = count_patients(headers)
-    if patients > 1:
-        raise MixedPatients(f"saw images of {patients} patients in one study, expected one")
-    return "dicom", next((h.study_date for h in headers if h.study_date is not None), None)
-
-
-def _looks_like_nifti(path: Path) -> bool:
-    with path.open("rb") as file:
-        start = file.read(352)
-    return (
-        start[:2] == GZIP_MAGIC
-        or start[344:347] in (b"n+1", b"ni1")
-        or start[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")
-    )
-
-
-def _digest(study: Path) -> str:
-    whole = hashlib.sha256()
-    for path in sorted(study.iterdir()):
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()

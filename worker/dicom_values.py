@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -23,6 +24,15 @@ def text(header: Dataset, name: str) -> str:
         return str(header.get(name, "")).strip()
     except (TypeError, ValueError, LookupError):
         return ""
+
+
+def day(header: Dataset, name: str) -> date | None:
+    """A header date, None where it is absent or no date."""
+    found = text(header, name)
+    try:
+        return date(int(found[:4]), int(found[4:6]), int(found[6:])) if len(found) == 8 else None
+    except ValueError:
+        return None
 
 
 def texts(value: Any) -> tuple[str, ...]:

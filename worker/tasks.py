@@ -7,6 +7,7 @@ from typing import Any
 from celery import signals
 from sqlalchemy.exc import OperationalError
 
+from service.contracts.arrivals import ArrivalStore
 from service.contracts.blobs import BlobStore
 from service.contracts.database import open_database
 from service.contracts.deliveries import DeliveryStore
@@ -16,6 +17,7 @@ from service.contracts.jobs import Job, Lease
 from service.contracts.logs import describe, get_logger
 from service.contracts.options import CompareOptions
 from service.contracts.queue import RUN_JOB, CeleryQueue, JobQueue
+from service.contracts.site import read_site
 from service.contracts.study_store import StudyStore
 from worker.app import app, settings
 from worker.callback import deliver_due
@@ -78,11 +80,34 @@ def _tools() -> Tools:
 @signals.worker_ready.connect
 def _start_housekeeping(**_: Any) -> None:
     threading.Thread(target=_keep_house, name="housekeeping", daemon=True).start()
+    threading.Thread(target=_attend_arrivals, name="arrivals", daemon=True).start()
 
 
 @signals.worker_shutdown.connect
 def _stop_housekeeping(**_: Any) -> None:
     _stop.set()
+
+
+def _attend_arrivals() -> None:
+    """Attends to studies that came by themselves; apart from the housekeeping, because a PACS can be slow."""
+    from worker.pacs.attend import ArrivalDesk  # noqa: PLC0415 (pydicom and numpy load beside the first job)
+
+    engine = open_database(settings.database)
+    desk = ArrivalDesk(
+        arrivals=ArrivalStore(engine),
+        jobs=JobStore(engine),
+        studies=StudyStore(engine),
+        blobs=BlobStore(settings.data_folder),
+        queue=CeleryQueue(settings.broker_url),
+        site=read_site(settings.site_file),
+    )
+    while not _stop.is_set():
+        try:
+            if not desk.attend():
+                _stop.wait(1.0)
+        except (MsDeltaError, OperationalError) as error:
+            get_logger().warning("arrivals not attended to, tried again", **describe(error))
+            _stop.wait(5.0)
 
 
 def _keep_house() -> None:

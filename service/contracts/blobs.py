@@ -1,5 +1,6 @@
 """Uploaded studies and results as folders; what is there is whole, what is not whole is not there."""
 
+import hashlib
 import shutil
 import uuid
 from pathlib import Path
@@ -11,7 +12,7 @@ COMMIT_FILE = "report.json"
 
 
 class BlobStore:
-    """Folders under one root: `incoming/`, `studies/{id}/`, `jobs/{id}/{attempt}/`."""
+    """Folders under one root: `incoming/`, `studies/{id}/`, `received/`, `jobs/{id}/{attempt}/`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -36,6 +37,15 @@ class BlobStore:
     def study_folder(self, study_id: str) -> Path:
         """Where the files of a study lie."""
         return self.root / "studies" / study_id
+
+    def received_folder(self, owner: str, study_uid: str) -> Path:
+        """Where the instances lie that an owner pushed of a study; the UID is not readable in its name."""
+        digest = hashlib.sha256(study_uid.encode()).hexdigest()[:32]
+        return self.root / "received" / hashlib.sha256(owner.encode()).hexdigest()[:16] / digest
+
+    def received_studies(self, owner: str) -> list[Path]:
+        """Folders of all studies that an owner pushed."""
+        return sorted(self.received_folder(owner, "").parent.glob("*"))
 
     def job_folder(self, job_id: str, attempt: int) -> Path:
         """Where one attempt of a job writes."""

@@ -11,6 +11,7 @@ from pydicom.errors import InvalidDicomError
 
 from service.contracts.pydicom_silence import no_header_text
 
+IDS = ("StudyInstanceUID", "SOPInstanceUID", "SOPClassUID")
 TAGS = ["PatientID", "PatientBirthDate", "StudyDate", "SOPInstanceUID", "Modality"]
 
 
@@ -38,6 +39,28 @@ def read_header(path: Path) -> DicomHeader | None:
         birth_date=_digest(header.get("PatientBirthDate")),
         study_date=_date(header.get("StudyDate")),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceIds:
+    """Which instance a file is."""
+
+    study: str
+    instance: str
+    sop_class: str
+
+
+@no_header_text()
+def read_ids(path: Path) -> InstanceIds | None:
+    """Which instance a DICOM file is, None where it is none or does not say."""
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(IDS))
+        study, instance, sop_class = (str(header.get(name) or "") for name in IDS)
+    except (InvalidDicomError, EOFError, OSError, ValueError, KeyError):
+        return None
+    if not (study and instance and sop_class):
+        return None
+    return InstanceIds(study=study, instance=instance, sop_class=sop_class)
 
 
 def count_patients(headers: Iterable[DicomHeader]) -> int:

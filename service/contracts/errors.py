@@ -8,13 +8,16 @@ MsDeltaError
  |   |          UnsupportedMultiFrame MissingSlice DuplicateSlice InconsistentOrientation InconsistentFrameOfReference
  |   |          InconsistentImages ImageTooSmall UnusableScans
  |   |- study:  MissingT1 MissingFlair AmbiguousSeries DifferentPatients
+ |   |- PACS:   StudyGone StudyNeverSettled PacsRefused
  |   |- weights and settings: InvalidCheckpoint InvalidOption BackendUnavailable
  |- RequestRefused           the request, not the data
- |   |- InvalidRequest Unauthorized Forbidden NotFound StudyNotFound JobNotFound ArtifactNotFound
+ |   |- InvalidRequest Unauthorized BadSignature Forbidden NotFound StudyNotFound JobNotFound ArtifactNotFound
+ |   |  ArrivalNotFound
  |   |  IdempotencyConflict StudyInUse IllegalTransition MethodNotAllowed RangeNotSatisfiable
  |- ProcessingFailed         the work itself
  |   |- RegistrationFailed BrainNotFound ResultInconsistent JobCancelled LeaseLost WorkerLost InternalError
  |- DependencyUnavailable    broker, job store or blob store does not answer; try again
+     |- PacsUnavailable
 
 A message says what was seen and what was expected, never who the patient is.
 """
@@ -235,6 +238,27 @@ class InvalidOption(BadInput):
     title = "An option is not valid"
 
 
+class StudyGone(BadInput):
+    """The PACS has no MR image of the study that it told us of."""
+
+    code = "study_gone"
+    title = "The PACS holds no MR image of the study"
+
+
+class StudyNeverSettled(BadInput):
+    """Images of a study kept coming or going for longer than a site waits."""
+
+    code = "study_never_settled"
+    title = "The study's images kept changing"
+
+
+class PacsRefused(BadInput):
+    """The PACS answers, and says no: credentials, or an address that is not a DICOMweb server."""
+
+    code = "pacs_refused"
+    title = "The PACS refused the request"
+
+
 class BackendUnavailable(BadInput):
     """A backend was asked for that is not installed here."""
 
@@ -266,6 +290,13 @@ class Unauthorized(RequestRefused):
     status = 401
 
 
+class BadSignature(Unauthorized):
+    """A webhook without a valid, fresh signature of a known key."""
+
+    code = "bad_signature"
+    title = "The signature is missing, wrong or old"
+
+
 class Forbidden(RequestRefused):
     """The API key lacks the scope."""
 
@@ -294,6 +325,13 @@ class JobNotFound(NotFound):
 
     code = "job_not_found"
     title = "There is no such job"
+
+
+class ArrivalNotFound(NotFound):
+    """No arrival has this id."""
+
+    code = "arrival_not_found"
+    title = "There is no such arrival"
 
 
 class ArtifactNotFound(NotFound):
@@ -420,3 +458,10 @@ def errors_by_code() -> dict[str, type[MsDeltaError]]:
         found.setdefault(error.code, error)
         pending.extend(error.__subclasses__())
     return found
+
+
+class PacsUnavailable(DependencyUnavailable):
+    """The PACS does not answer, or not yet."""
+
+    code = "pacs_unavailable"
+    title = "The PACS does not answer"

@@ -1,10 +1,11 @@
 """What the REST API takes and gives."""
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, AwareDatetime, BaseModel, ConfigDict, Field
 
+from service.contracts.arrivals import ArrivalState
 from service.contracts.jobs import JobState
 from service.contracts.options import CompareOptions
 
@@ -80,6 +81,47 @@ class ArtifactList(_Schema):
     """The files of a result; empty until the job has succeeded."""
 
     artifacts: tuple[Artifact, ...]
+
+
+Uid = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]
+"""DICOM PS3.5 9.1; zeros in front of a component do occur."""
+
+
+class StableStudy(_Schema):
+    """Which study has stopped growing, and where."""
+
+    pacs: str = Field(description="name of the PACS in the site file")
+    study_instance_uid: Uid
+    baseline_study_instance_uid: Uid | None = Field(
+        default=None, description="earlier study to compare with; null: the best one is looked for"
+    )
+
+
+class StudyStable(_Schema):
+    """A message of a PACS (Standard Webhooks: type, time, data)."""
+
+    type: Literal["study.stable"]
+    timestamp: AwareDatetime
+    data: StableStudy
+
+
+class ArrivalView(_Schema):
+    """A study that came by itself, without anything that leads to its patient."""
+
+    id: str
+    pacs: str | None = Field(description="name of the PACS; null: it was pushed to /dicom-web/studies")
+    state: ArrivalState
+    job: str | None = Field(description="id of the newest job made of it")
+    failures: int = Field(description="looks that failed since the last one that did not")
+    error: str | None = Field(description="code of the last failure")
+    created: AwareDatetime
+    due: AwareDatetime | None = Field(description="time of the next look")
+
+
+class ArrivalList(_Schema):
+    """Studies that came by themselves, newest first."""
+
+    arrivals: tuple[ArrivalView, ...]
 
 
 class Problem(BaseModel):

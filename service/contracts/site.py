@@ -14,7 +14,6 @@
 Secrets stand in files of their own, so that the site file can be shown and kept under version control.
 """
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,7 +23,7 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, 
 from service.contracts.errors import InvalidOption
 from service.contracts.options import CompareOptions
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,23}$")]
 AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?$")]
 """1 to 16 printable characters without backslash (DICOM PS3.5 6.2)."""
 ObjectKind = Literal["seg", "sr", "pdf", "overlay"]
@@ -48,11 +47,9 @@ class DicomWebServer(_Part):
     timeout_s: float = Field(default=60.0, gt=0)
 
 
-class Pacs(DicomWebServer):
-    """A PACS that tells us of studies and gives us their images."""
+class Arriving(_Part):
+    """What becomes of studies that nobody submits: they come by themselves."""
 
-    webhook_key_files: tuple[Path, ...] = ()
-    """Each holds one signing key (`whsec_...`); a message signed with any of them is believed."""
     settle_s: float = Field(default=60.0, ge=0)
     """A study is taken when its set of images has stayed the same for this long."""
     settle_limit_s: float = Field(default=6 * 3600.0, gt=0)
@@ -62,13 +59,16 @@ class Pacs(DicomWebServer):
     earlier_looked_at: int = Field(default=6, ge=1, le=50)
     """Of the earlier studies, the newest so many are looked into."""
     options: CompareOptions = CompareOptions()
-    """Of the jobs that this PACS starts."""
+    """Of the jobs that are made."""
     deliver_to: tuple[Name, ...] = ()
+    """Destinations of the results."""
 
-    @property
-    def settle(self) -> timedelta:
-        """How long the set of images has to stay the same."""
-        return timedelta(seconds=self.settle_s)
+
+class Pacs(DicomWebServer, Arriving):
+    """A PACS that tells us of studies and gives us their images."""
+
+    webhook_key_files: tuple[Path, ...] = ()
+    """Each holds one signing key (`whsec_...`); a message signed with any of them is believed."""
 
 
 class StowDestination(DicomWebServer):
@@ -97,13 +97,15 @@ class Site(_Part):
     """Every PACS and destination by its name; the names stand in logs and rows, the addresses do not."""
 
     pacs: dict[Name, Pacs] = Field(default_factory=dict)
+    received: Arriving = Arriving()
+    """Studies that a PACS pushes to `/dicom-web/studies`."""
     destinations: dict[Name, Destination] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _destinations_are_known(self) -> "Site":
-        for name, pacs in self.pacs.items():
-            if unknown := sorted(set(pacs.deliver_to) - set(self.destinations)):
-                raise ValueError(f"pacs {name} delivers to {', '.join(unknown)}, which is no destination here")
+        for name, arriving in [*self.pacs.items(), ("received", self.received)]:
+            if unknown := sorted(set(arriving.deliver_to) - set(self.destinations)):
+                raise ValueError(f"{name} delivers to {', '.join(unknown)}, which is no destination here")
         return self
 
 

@@ -99,7 +99,10 @@ arrivals = Table(
     Column("pacs", String(32), nullable=False),
     Column("study_uid", String(64), nullable=False),
     Column("baseline_uid", String(64)),
+    Column("owner", String(32), nullable=False),
     Column("state", String(12), nullable=False),
+    Column("announced", Integer, nullable=False, default=1),
+    Column("waiting_since", UtcDateTime, nullable=False),
     Column("seen", String(64)),
     Column("seen_since", UtcDateTime),
     Column("taken", String(64)),
@@ -108,7 +111,7 @@ arrivals = Table(
     Column("failures", Integer, nullable=False, default=0),
     Column("error_code", String(48)),
     Column("created", UtcDateTime, nullable=False),
-    Index("arrivals_study", "pacs", "study_uid", unique=True),
+    Index("arrivals_study", "pacs", "owner", "study_uid", unique=True),
     Index("arrivals_due", "state", "due"),
 )
 

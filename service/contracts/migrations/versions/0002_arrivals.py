@@ -17,7 +17,10 @@ def upgrade() -> None:
         sa.Column("pacs", sa.String(32), nullable=False),
         sa.Column("study_uid", sa.String(64), nullable=False),
         sa.Column("baseline_uid", sa.String(64)),
+        sa.Column("owner", sa.String(32), nullable=False),
         sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("announced", sa.Integer, nullable=False),
+        sa.Column("waiting_since", time, nullable=False),
         sa.Column("seen", sa.String(64)),
         sa.Column("seen_since", time),
         sa.Column("taken", sa.String(64)),
@@ -27,7 +30,7 @@ def upgrade() -> None:
         sa.Column("error_code", sa.String(48)),
         sa.Column("created", time, nullable=False),
     )
-    op.create_index("arrivals_study", "arrivals", ["pacs", "study_uid"], unique=True)
+    op.create_index("arrivals_study", "arrivals", ["pacs", "owner", "study_uid"], unique=True)
     op.create_index("arrivals_due", "arrivals", ["state", "due"])
     op.create_table(
         "webhook_messages",

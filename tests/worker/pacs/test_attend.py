@@ -1,0 +1,313 @@
+"""From a study in a real Orthanc, or pushed to us, to one job: whole, once, beside the right earlier study."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from sqlalchemy import Engine
+
+from service.contracts.arrivals import RECEIVED, Arrival, ArrivalState, ArrivalStore
+from service.contracts.blobs import BlobStore
+from service.contracts.database import migrate, open_database
+from service.contracts.job_store import JobStore
+from service.contracts.jobs import Job, JobEvent, JobState
+from service.contracts.queue import MemoryQueue
+from service.contracts.site import Site
+from service.contracts.study_store import StudyStore
+from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
+from tests.fixtures.pacs_studies import write_small_study
+from worker.dicom_writer import Patient
+from worker.pacs.attend import ArrivalDesk
+
+FIRST, SECOND, THIRD = date(2023, 1, 10), date(2024, 2, 20), date(2024, 3, 5)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def forward(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class Bench:
+    desk: ArrivalDesk
+    arrivals: ArrivalStore
+    jobs: JobStore
+    blobs: BlobStore
+    queue: MemoryQueue
+    clock: Clock
+    engine: Engine
+
+    def tell(self, study: Path, pacs: str = "main", owner: str = "pacs:main", **more: str) -> Arrival:
+        return self.arrivals.announce(pacs, study_uid(study), owner=owner, **more)
+
+    def settle(self, looks: int = 2) -> None:
+        for _ in range(looks):
+            self.desk.attend()
+            self.clock.forward(61)
+
+    def all_jobs(self) -> list[Job]:
+        return self.jobs.page(owner=None, state=None, limit=50, before=None)
+
+    def arrival(self) -> Arrival:
+        return self.arrivals.page(owner=None, state=None, limit=1)[0]
+
+    def day_of(self, study_id: str | None) -> date | None:
+        return None if study_id is None else StudyStore(self.engine).get(study_id).acquired
+
+
+def study_uid(study: Path) -> str:
+    return str(dcmread(next(study.rglob("*.dcm")), stop_before_pixels=True).StudyInstanceUID)
+
+
+def made_bench(folder: Path, site: Site) -> Bench:
+    engine = open_database(f"sqlite:///{folder / 'jobs.sqlite'}")
+    migrate(engine)
+    blobs, clock, queue = BlobStore(folder / "data"), Clock(), MemoryQueue()
+    blobs.prepare()
+    arrivals, jobs = ArrivalStore(engine, now=clock), JobStore(engine)
+    desk = ArrivalDesk(
+        arrivals=arrivals, jobs=jobs, studies=StudyStore(engine), blobs=blobs, queue=queue, site=site, now=clock
+    )
+    return Bench(desk=desk, arrivals=arrivals, jobs=jobs, blobs=blobs, queue=queue, clock=clock, engine=engine)
+
+
+@pytest.fixture(scope="module")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    server = Orthanc(tmp_path_factory.mktemp("orthanc"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, orthanc: Orthanc) -> Iterator[Bench]:
+    with orthanc.client() as client:
+        for study in client.get("/studies").json():
+            client.delete(f"/studies/{study}").raise_for_status()
+    (tmp_path / "password").write_text(PASSWORD)
+    pacs = {"dicomweb": orthanc.dicomweb, "username": USER, "password_file": str(tmp_path / "password")}
+    site = Site.model_validate({"pacs": {"main": {**pacs, "options": {"mirroring": True}}}})
+    made = made_bench(tmp_path, site)
+    yield made
+    made.engine.dispose()
+
+
+def stored(orthanc: Orthanc, folder: Path, day: date, **more: object) -> Path:
+    orthanc.store(*write_small_study(folder, day=day, **more))
+    return folder
+
+
+@pytest.mark.pacs
+def test_a_study_becomes_a_job_once_its_images_have_stayed_the_same(
+    bench: Bench, orthanc: Orthanc, tmp_path: Path
+) -> None:
+    study = stored(orthanc, tmp_path / "s", SECOND)
+    bench.tell(study)
+    bench.desk.attend()
+    assert (bench.all_jobs(), bench.arrival().state) == ([], ArrivalState.WAITING)
+    bench.clock.forward(61)
+    bench.desk.attend()
+    (job,) = bench.all_jobs()
+    assert (job.state, job.baseline, bench.day_of(job.follow_up)) == (JobState.QUEUED, None, SECOND)
+    assert job.options["mirroring"] is True
+    assert bench.queue.sent == [job.id]
+    assert len(list(bench.blobs.study_folder(job.follow_up).iterdir())) == 24
+    assert (bench.arrival().state, bench.arrival().job_id) == (ArrivalState.TAKEN, job.id)
+
+
+@pytest.mark.pacs
+def test_a_study_told_of_three_times_makes_one_job(bench: Bench, orthanc: Orthanc, tmp_path: Path) -> None:
+    study = stored(orthanc, tmp_path / "s", SECOND)
+    for _ in range(3):
+        bench.tell(study)
+        bench.settle(3)
+    assert len(bench.all_jobs()) == 1
+    assert len(list((bench.blobs.root / "studies").iterdir())) == 1
+
+
+@pytest.mark.pacs
+def test_images_that_come_while_it_waits_are_part_of_the_job(bench: Bench, orthanc: Orthanc, tmp_path: Path) -> None:
+    study = tmp_path / "s"
+    files = write_small_study(study, day=SECOND)
+    orthanc.store(*files[:20])
+    bench.tell(study)
+    bench.desk.attend()
+    bench.clock.forward(30)
+    orthanc.store(*files[20:])
+    bench.clock.forward(31)
+    bench.desk.attend()
+    assert bench.all_jobs() == []
+    bench.clock.forward(61)
+    bench.desk.attend()
+    (job,) = bench.all_jobs()
+    assert len(list(bench.blobs.study_folder(job.follow_up).iterdir())) == 24
+
+
+@pytest.mark.pacs
+def test_late_images_supersede_the_job_that_still_waits(bench: Bench, orthanc: Orthanc, tmp_path: Path) -> None:
+    study = tmp_path / "s"
+    files = write_small_study(study, day=SECOND)
+    orthanc.store(*files[:22])
+    bench.tell(study)
+    bench.settle()
+    orthanc.store(*files[22:])
+    bench.tell(study)
+    bench.settle()
+    new, old = bench.all_jobs()
+    assert (old.state, new.state) == (JobState.CANCELLED, JobState.QUEUED)
+    assert len(list(bench.blobs.study_folder(new.follow_up).iterdir())) == 24
+
+
+@pytest.mark.pacs
+def test_our_own_results_in_the_study_make_no_new_job(bench: Bench, orthanc: Orthanc, tmp_path: Path) -> None:
+    study = stored(orthanc, tmp_path / "s", SECOND)
+    bench.tell(study)
+    bench.settle()
+    result = dcmread(next(study.rglob("*.dcm")))
+    result.Modality, result.SOPInstanceUID, result.SeriesInstanceUID = "OT", "1.2.3.4.5", "1.2.3.4"
+    result.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4.5"
+    result.save_as(tmp_path / "result.dcm")
+    orthanc.store(tmp_path / "result.dcm")
+    bench.tell(study)
+    bench.settle()
+    assert len(bench.all_jobs()) == 1
+
+
+@pytest.mark.pacs
+def test_the_newest_earlier_study_that_is_old_enough_is_the_baseline(
+    bench: Bench, orthanc: Orthanc, tmp_path: Path
+) -> None:
+    stored(orthanc, tmp_path / "1", FIRST)
+    stored(orthanc, tmp_path / "2", SECOND)
+    bench.tell(stored(orthanc, tmp_path / "3", THIRD))
+    bench.settle()
+    (job,) = bench.all_jobs()
+    assert (bench.day_of(job.baseline), bench.day_of(job.follow_up)) == (FIRST, THIRD)  # 14 days are too few
+
+
+@pytest.mark.pacs
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"patient": Patient(id="P-2")},
+        {"patient": Patient(id="P-1", birth_date=date(1950, 1, 1))},
+        {"sequences": ("t1",)},
+    ],
+    ids=["another person", "the same number, another birth date", "without FLAIR"],
+)
+def test_a_study_that_is_no_baseline_is_not_taken_for_one(
+    bench: Bench, orthanc: Orthanc, tmp_path: Path, other: dict[str, object]
+) -> None:
+    stored(orthanc, tmp_path / "1", FIRST, **other)
+    bench.tell(stored(orthanc, tmp_path / "2", SECOND))
+    bench.settle()
+    (job,) = bench.all_jobs()
+    assert job.baseline is None
+
+
+@pytest.mark.pacs
+def test_the_teller_may_pin_the_baseline(bench: Bench, orthanc: Orthanc, tmp_path: Path) -> None:
+    pinned = stored(orthanc, tmp_path / "1", FIRST)
+    stored(orthanc, tmp_path / "2", date(2023, 6, 1), study_key="2")
+    bench.tell(stored(orthanc, tmp_path / "3", SECOND), baseline_uid=study_uid(pinned))
+    bench.settle()
+    (job,) = bench.all_jobs()
+    assert bench.day_of(job.baseline) == FIRST
+
+
+@pytest.mark.pacs
+def test_a_study_without_flair_is_given_up_with_its_reason_and_makes_no_job(
+    bench: Bench, orthanc: Orthanc, tmp_path: Path
+) -> None:
+    bench.tell(stored(orthanc, tmp_path / "s", SECOND, sequences=("t1",)))
+    bench.settle()
+    assert (bench.arrival().state, bench.arrival().error_code) == (ArrivalState.DEAD, "missing_flair")
+    assert bench.all_jobs() == []
+    assert list((bench.blobs.root / "incoming").iterdir()) == []
+
+
+@pytest.mark.pacs
+def test_a_pacs_that_is_away_is_asked_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    server = Orthanc(tmp_path / "orthanc").start()
+    (tmp_path / "password").write_text(PASSWORD)
+    pacs = {"dicomweb": server.dicomweb, "username": USER, "password_file": str(tmp_path / "password")}
+    bench = made_bench(tmp_path, Site.model_validate({"pacs": {"main": pacs}}))
+    study = stored(server, tmp_path / "s", SECOND)
+    bench.tell(study)
+    bench.desk.attend()
+    server.stop()
+    bench.clock.forward(61)
+    bench.desk.attend()
+    assert (bench.arrival().state, bench.arrival().error_code) == (ArrivalState.WAITING, "pacs_unavailable")
+    server.start()
+    bench.clock.forward(61)
+    bench.desk.attend()
+    server.stop()
+    bench.engine.dispose()
+    assert len(bench.all_jobs()) == 1
+
+
+@pytest.mark.pacs
+def test_wrong_credentials_are_named_and_end_the_looking(bench: Bench, orthanc: Orthanc, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("wrong")
+    bench.tell(stored(orthanc, tmp_path / "s", SECOND))
+    bench.desk.attend()
+    assert (bench.arrival().state, bench.arrival().error_code) == (ArrivalState.DEAD, "pacs_refused")
+
+
+def pushed(bench: Bench, folder: Path, day: date, owner: str = "key") -> Path:
+    for path in write_small_study(folder, day=day):
+        header = dcmread(path, stop_before_pixels=True)
+        target = bench.blobs.received_folder(owner, str(header.StudyInstanceUID))
+        target.mkdir(parents=True, exist_ok=True)
+        (target / f"{header.SOPInstanceUID}.dcm").write_bytes(path.read_bytes())
+    return folder
+
+
+def test_pushed_studies_are_compared_with_the_earlier_one_that_the_same_key_pushed(tmp_path: Path) -> None:
+    bench = made_bench(tmp_path, Site())
+    pushed(bench, tmp_path / "other", FIRST, owner="another key")
+    pushed(bench, tmp_path / "1", date(2023, 5, 5))
+    bench.tell(pushed(bench, tmp_path / "2", SECOND), pacs=RECEIVED, owner="key")
+    bench.settle()
+    (job,) = bench.all_jobs()
+    assert job.owner == "key"
+    assert (bench.day_of(job.baseline), bench.day_of(job.follow_up)) == (date(2023, 5, 5), SECOND)
+    bench.engine.dispose()
+
+
+def test_a_job_that_was_made_before_a_crash_is_found_again(tmp_path: Path) -> None:
+    bench = made_bench(tmp_path, Site())
+    told = bench.tell(pushed(bench, tmp_path / "2", SECOND), pacs=RECEIVED, owner="key")
+    bench.settle()
+    (job,) = bench.all_jobs()
+    lease = bench.jobs.claim(job.id, lease_s=60)
+    bench.jobs.finish(lease, JobEvent.SUCCEED)
+    bench.arrivals.announce(RECEIVED, told.study_uid, owner="key")
+    bench.arrivals.took(told, taken="", job_id=None)  # as if the crash came before this was written
+    bench.arrivals.announce(RECEIVED, told.study_uid, owner="key")
+    bench.settle(3)
+    assert [one.id for one in bench.all_jobs()] == [job.id]
+    assert len(list((bench.blobs.root / "studies").iterdir())) == 1
+    bench.engine.dispose()
+
+
+def test_logs_and_rows_of_arrivals_name_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = made_bench(tmp_path, Site())
+    bench.tell(pushed(bench, tmp_path / "2", SECOND), pacs=RECEIVED, owner="key")
+    bench.settle()
+    bench.engine.dispose()
+    output = capsys.readouterr()
+    assert "Zyzzyva" not in output.out + output.err
+    assert b"Zyzzyva" not in (tmp_path / "jobs.sqlite").read_bytes()
+    assert "Zyzzyva" not in json.dumps([str(path) for path in (tmp_path / "data").rglob("*")])

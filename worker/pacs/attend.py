@@ -1,0 +1,185 @@
+"""From a study that came by itself to a job: look, wait until it is whole, find its baseline, fetch, submit.
+
+due --> images the same for the settle time? --no--> look again
+             | yes
+             v
+        as taken before? --yes--> nothing to do
+             | no
+             v
+        fetch --> T1 and FLAIR there? --no--> dead, with the reason
+             | yes
+             v
+        best earlier study --> fetch --> job (an older one that still runs is cancelled)
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from service.contracts.arrivals import RECEIVED, Arrival, ArrivalStore
+from service.contracts.blobs import BlobStore
+from service.contracts.dicom_headers import read_ids
+from service.contracts.errors import (
+    BadInput,
+    DependencyUnavailable,
+    IllegalTransition,
+    InternalError,
+    MsDeltaError,
+    PacsUnavailable,
+    StudyGone,
+    StudyNeverSettled,
+)
+from service.contracts.job_store import JobStore, NewJob
+from service.contracts.logs import describe, get_logger
+from service.contracts.queue import JobQueue
+from service.contracts.site import Arriving, Site
+from service.contracts.study_folder import study_row
+from service.contracts.study_store import StudyStore
+from worker.dicom_index import index_folder
+from worker.pacs.dicomweb import DicomWebSource
+from worker.pacs.earlier_study import best_earlier
+from worker.pacs.received import ReceivedSource
+from worker.pacs.study_source import StudySource
+from worker.series_selection import select
+
+LEASE_S = 1800.0
+"""How long a look, with its fetching, is another worker's to leave alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalDesk:
+    """Attends to arrivals, one at a time."""
+
+    arrivals: ArrivalStore
+    jobs: JobStore
+    studies: StudyStore
+    blobs: BlobStore
+    queue: JobQueue
+    site: Site
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    def attend(self) -> bool:
+        """Looks at one arrival that is due; False when none is."""
+        arrival = self.arrivals.take_due(lease_s=LEASE_S)
+        if arrival is None:
+            return False
+        log = get_logger().bind(arrival_id=arrival.id)
+        try:
+            self._look(arrival)
+        except MsDeltaError as error:
+            final = isinstance(error, BadInput) or self._waited_too_long(arrival)
+            self.arrivals.failed(arrival, error.code, final=final)
+            log.warning("arrival given up" if final else "arrival tried again later", **describe(error))
+        except Exception as error:  # noqa: BLE001 (the boundary: one study must not stop the others)
+            self.arrivals.failed(arrival, InternalError.code, final=self._waited_too_long(arrival))
+            log.error("arrival failed unexpectedly", **describe(error))
+        return True
+
+    def _look(self, arrival: Arrival) -> None:
+        source, terms = self._source(arrival), self._terms(arrival)
+        images = source.images(arrival.study_uid)
+        if not images:
+            raise StudyGone("the PACS holds no MR image of the study")
+        seen = _digest(images)
+        if seen == arrival.taken:
+            self.arrivals.took(arrival, taken=seen, job_id=arrival.job_id)
+            return
+        same_s = 0.0
+        if seen == arrival.seen and arrival.seen_since is not None:
+            same_s = (self.now() - arrival.seen_since).total_seconds()
+        if same_s < terms.settle_s:
+            if self._waited_too_long(arrival):
+                raise StudyNeverSettled(f"the images still changed after {terms.settle_limit_s / 3600:.1f} hours")
+            self.arrivals.look_again(arrival, seen=seen, after_s=terms.settle_s - same_s)
+            return
+        self._take(arrival, source, images, seen)
+
+    def _take(self, arrival: Arrival, source: StudySource, images: frozenset[str], seen: str) -> None:
+        terms = self._terms(arrival)
+        with self._incoming() as folder:
+            follow_up, baseline = folder / "follow_up", folder / "baseline"
+            follow_up.mkdir()
+            source.fetch(arrival.study_uid, follow_up)
+            _check_complete(images, follow_up)
+            headers = [series.header for series in index_folder(follow_up).series]
+            select(headers)
+            earlier = arrival.baseline_uid or best_earlier(arrival.study_uid, headers, source, terms)
+            if earlier is not None:
+                baseline.mkdir()
+                source.fetch(earlier, baseline)
+            job_id = self._submit(arrival, follow_up, None if earlier is None else baseline, seen)
+        self.arrivals.took(arrival, taken=seen, job_id=job_id)
+
+    def _submit(self, arrival: Arrival, follow_up: Path, baseline: Path | None, seen: str) -> str:
+        """The id of the job; the same set of images gives the job there is, and leaves no study behind."""
+        stored = [self._store(folder, arrival.owner) for folder in (follow_up, baseline) if folder is not None]
+        terms = self._terms(arrival)
+        key = hashlib.sha256(f"{arrival.id} {seen} {arrival.baseline_uid}".encode()).hexdigest()
+        job, made = self.jobs.create(
+            NewJob(
+                follow_up=stored[0],
+                baseline=stored[1] if baseline is not None else None,
+                options=terms.options.model_dump(mode="json"),
+                callback_url=None,
+                owner=arrival.owner,
+                idempotency_key=key,
+                request_digest=key,
+            )
+        )
+        if not made:
+            for study in stored:
+                self.blobs.delete_study(study)
+                self.studies.remove(study)
+        elif arrival.job_id is not None:
+            with suppress(IllegalTransition):
+                self.jobs.request_cancel(arrival.job_id)
+                get_logger().info("job superseded", job_id=arrival.job_id, arrival_id=arrival.id)
+        if made:
+            with suppress(DependencyUnavailable):  # the sweeper sends it later
+                self.queue.send(job.id)
+            get_logger().info("job made of an arrival", job_id=job.id, arrival_id=arrival.id)
+        return job.id
+
+    def _store(self, folder: Path, owner: str) -> str:
+        row = study_row(folder, owner=owner)
+        self.blobs.accept_study(folder, row.id)
+        self.studies.add(row)
+        return row.id
+
+    def _source(self, arrival: Arrival) -> StudySource:
+        if arrival.pacs == RECEIVED:
+            return ReceivedSource(self.blobs, arrival.owner)
+        if arrival.pacs not in self.site.pacs:
+            raise PacsUnavailable("the site file of this worker does not name the PACS")
+        return DicomWebSource(self.site.pacs[arrival.pacs])
+
+    def _terms(self, arrival: Arrival) -> Arriving:
+        return self.site.received if arrival.pacs == RECEIVED else self.site.pacs[arrival.pacs]
+
+    def _waited_too_long(self, arrival: Arrival) -> bool:
+        known = arrival.pacs == RECEIVED or arrival.pacs in self.site.pacs
+        limit = self._terms(arrival).settle_limit_s if known else Arriving().settle_limit_s
+        return (self.now() - arrival.waiting_since).total_seconds() > limit
+
+    @contextmanager
+    def _incoming(self) -> Iterator[Path]:
+        folder = self.blobs.incoming_folder()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_complete(expected: frozenset[str], folder: Path) -> None:
+    """Raises PacsUnavailable where images did not come."""
+    came = {ids.instance for path in folder.iterdir() if (ids := read_ids(path)) is not None}
+    if missing := len(expected - came):
+        raise PacsUnavailable(f"{missing} of {len(expected)} images of the study did not come")
+
+
+def _digest(images: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(images)).encode()).hexdigest()
