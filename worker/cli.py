@@ -16,6 +16,7 @@ from service.contracts.errors import BadInput, InvalidCheckpoint, InvalidOption,
 from service.contracts.options import CompareOptions
 from service.contracts.settings import Settings
 from worker.research_cli import research_cli
+from worker.site_cli import site_cli
 
 cli = typer.Typer(
     help="Which MS lesions are new, grown, shrunk or gone between two brain MRI studies. "
@@ -26,6 +27,7 @@ cli = typer.Typer(
 keys_cli = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(research_cli)
+cli.add_typer(site_cli)
 
 STATUS_BAD_INPUT = 2
 STATUS_FAILED = 1

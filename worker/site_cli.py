@@ -1,0 +1,89 @@
+"""Commands for those who run a site: studies that came by themselves, and the secrets of the compose file."""
+
+import base64
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service.contracts.arrivals import Arrival, ArrivalState, ArrivalStore
+from service.contracts.database import migrate, open_database
+from service.contracts.settings import Settings
+
+site_cli = typer.Typer()
+arrivals_cli = typer.Typer(help="Studies that a PACS told of or pushed: list, look again.", no_args_is_help=True)
+site_cli.add_typer(arrivals_cli, name="arrivals")
+
+SECRETS: dict[str, Callable[[], str]] = {
+    "webhook.key": lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
+    "orthanc.password": lambda: secrets.token_urlsafe(24),
+}
+"""Files that docker-compose.yml shares between the service and its Orthanc."""
+
+
+@arrivals_cli.command("list")
+def list_arrivals(
+    state: Annotated[ArrivalState | None, typer.Option(help="waiting, taken or dead")] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Lists studies that came by themselves, newest first, without anything that leads to a patient."""
+    found = _store().page(owner=None, state=state, limit=limit)
+    if as_json:
+        typer.echo(json.dumps([_row(one) for one in found], indent=2))
+        return
+    table = Table("id", "pacs", "state", "created", "job", "failures", "error")
+    for one in found:
+        table.add_row(*(str("" if value is None else value) for value in _row(one).values()))
+    Console(soft_wrap=True).print(table)
+
+
+@arrivals_cli.command("again")
+def look_again(
+    arrival_id: Annotated[str | None, typer.Argument(help="id of an arrival")] = None,
+    dead: Annotated[bool, typer.Option("--dead", help="every arrival that was given up")] = False,
+) -> None:
+    """Looks for a study once more, for example after the PACS was away or the site file was mended."""
+    store = _store()
+    if dead == (arrival_id is not None):
+        raise typer.BadParameter("expected an id or --dead")
+    chosen = [store.get(arrival_id)] if arrival_id else store.page(owner=None, state=ArrivalState.DEAD, limit=10_000)
+    for one in chosen:
+        store.announce(one.pacs, one.study_uid, owner=one.owner)
+    typer.echo(f"{len(chosen)} to be looked at again")
+
+
+@site_cli.command("secrets")
+def make_secrets(folder: Annotated[Path, typer.Argument(help="where the files go; files that are there stay")]) -> None:
+    """Makes the random secrets that docker-compose.yml shares between the service and its Orthanc."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in SECRETS.items():
+        path = folder / name
+        if not path.exists():
+            path.write_text(make() + "\n", encoding="utf-8")
+            path.chmod(0o444)  # Orthanc and the service run as different users; the volume is mounted by them alone
+
+
+def _row(arrival: Arrival) -> dict[str, str | int | None]:
+    return {
+        "id": arrival.id,
+        "pacs": arrival.pacs or "pushed",
+        "state": arrival.state.value,
+        "created": arrival.created.isoformat(timespec="seconds"),
+        "job": arrival.job_id,
+        "failures": arrival.failures,
+        "error": arrival.error_code,
+    }
+
+
+def _store() -> ArrivalStore:
+    settings = Settings()
+    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    engine = open_database(settings.database)
+    migrate(engine)
+    return ArrivalStore(engine)
