@@ -12,9 +12,9 @@ from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from service.contracts.errors import CorruptImage, EmptyStudy, MsDeltaError, UnsupportedMultiFrame
 from service.contracts.pydicom_silence import no_header_text
-from worker.dicom_geometry import Slice, normal_of
-from worker.dicom_values import number, plain, text, texts
-from worker.series_rules import SeriesHeader
+from worker.dicom_geometry import Slice
+from worker.dicom_values import number, text
+from worker.series_header import SeriesHeader, series_header
 
 MR_IMAGE_STORAGE = UID("1.2.840.10008.5.1.4.1.1.4")
 ENHANCED_MR = (UID("1.2.840.10008.5.1.4.1.1.4.1"), UID("1.2.840.10008.5.1.4.1.1.4.4"))
@@ -50,6 +50,7 @@ TAGS = [
     "SeriesDescription",
     "ProtocolName",
     "SequenceName",
+    "PulseSequenceName",
     "BodyPartExamined",
     "ScanningSequence",
     "SequenceVariant",
@@ -60,6 +61,13 @@ TAGS = [
     "InversionTime",
     "FlipAngle",
     "ContrastBolusAgent",
+    "AcquisitionContrast",
+    "AngioFlag",
+    "NumberOfTemporalPositions",
+    "MagneticFieldStrength",
+    "ManufacturerModelName",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
     "DiffusionBValue",
     "TemporalPositionIdentifier",
     "AcquisitionNumber",
@@ -248,35 +256,8 @@ def _series(key: str, repeat: int, parts: list[Part]) -> DicomSeries:
     slices = tuple(one for one, _ in parts)
     first = parts[0][1]
     return DicomSeries(
-        header=_selection_header(key, repeat, first, slices),
+        header=series_header(key, [header for _, header in parts], repeat=repeat),
         slices=slices,
         slice_thickness_mm=number(first, "SliceThickness"),
         first=first,
-    )
-
-
-def _selection_header(key: str, repeat: int, header: Dataset, slices: tuple[Slice, ...]) -> SeriesHeader:
-    along = [float(normal_of(slices[0]) @ one.position) for one in slices]
-    coverage = max(along) - min(along)
-    series_number = number(header, "SeriesNumber")
-    names = ("SeriesDescription", "ProtocolName", "SequenceName", "BodyPartExamined")
-    return SeriesHeader(
-        key=key,
-        instances=len(slices),
-        text=plain(" ".join(text(header, name) for name in names)),
-        series_number=None if series_number is None else int(series_number),
-        repeat=repeat,
-        image_type=texts(header.get("ImageType")),
-        scanning_sequence=texts(header.get("ScanningSequence")),
-        sequence_variant=texts(header.get("SequenceVariant")),
-        acquisition_type=text(header, "MRAcquisitionType") or None,
-        echo_time=number(header, "EchoTime"),
-        repetition_time=number(header, "RepetitionTime"),
-        inversion_time=number(header, "InversionTime"),
-        flip_angle=number(header, "FlipAngle"),
-        contrast_agent=plain(text(header, "ContrastBolusAgent")) not in {"", "no", "none", "nein", "0", "n a"},
-        slice_spacing=coverage / (len(slices) - 1) if len(slices) > 1 else None,
-        coverage=coverage,
-        b_value=number(header, "DiffusionBValue"),
-        colour=not (text(header, "PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME"),
     )

@@ -1,188 +1,266 @@
-"""The table of what speaks for and against a series being the T1 or the FLAIR.
+"""The rules of series selection as a validated value, and what it takes for one of them to hold.
 
-Physics first: timing that says so weighs more than a name. A name is enough where the timing is silent. Sources of
-the ranges: DICOM PS3.3 C.8.3.1 for the attributes; published brain protocols of five vendors, 0.06 to 7 T.
+The rules themselves stand in `worker/series_rules.yaml`; `worker/series_rules_file.py` reads them.
 """
 
+import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import string
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from worker.series_header import SeriesHeader
+
+LIST_FIELDS = ("image_type", "scanning_sequence", "sequence_variant", "acquisition_contrast")
+NUMBER_FIELDS = (
+    "instances",
+    "echo_time",
+    "repetition_time",
+    "inversion_time",
+    "fluid_null_ratio",
+    "flip_angle",
+    "slice_spacing",
+    "coverage",
+    "b_value",
+    "field_strength",
+    "time_points",
+)
+FLAG_FIELDS = ("acquisition_type", "contrast_agent", "colour", "angiography")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesHeader:
-    """What selection looks at; times in ms, lengths in mm, angles in degrees; None where the header is silent."""
-
-    key: str
-    """Identifies the series for the caller; never shown."""
-    instances: int
-    text: str = ""
-    """The scanner's free text in lower case, other characters than letters and digits as spaces; never repeated."""
-    series_number: int | None = None
-    repeat: int = 0
-    """Which of several stacks of one series: echo, time point, acquisition."""
-    image_type: tuple[str, ...] = ()
-    scanning_sequence: tuple[str, ...] = ()
-    sequence_variant: tuple[str, ...] = ()
-    acquisition_type: str | None = None
-    echo_time: float | None = None
-    repetition_time: float | None = None
-    inversion_time: float | None = None
-    flip_angle: float | None = None
-    contrast_agent: bool = False
-    slice_spacing: float | None = None
-    coverage: float | None = None
-    """Extent along the slice direction."""
-    b_value: float | None = None
-    colour: bool = False
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Range(_Frozen):
+    """From one number to another, both included; an end that is left out is open."""
+
+    low: float = Field(default=float("-inf"), alias="from")
+    high: float = Field(default=float("inf"), alias="to")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("`from` is above `to`")
+        return self
+
+
+NumberTest = Range | Literal["stated", "silent"]
+"""A time of zero says nothing: it is silent."""
+
+
+class ListTest(_Frozen):
+    """What a list of header values holds: one of `any`, nothing of `none`, and nothing but `only`."""
+
+    any: tuple[str, ...] = ()
+    none: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+
+class TextTest(_Frozen):
+    """Which word lists the text matches: one of `has`, none of `lacks`."""
+
+    has: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+
+class When(_Frozen):
+    """Conditions, all of which must hold; an empty one always does."""
+
+    text: TextTest | None = None
+    instances: NumberTest | None = None
+    echo_time: NumberTest | None = None
+    repetition_time: NumberTest | None = None
+    inversion_time: NumberTest | None = None
+    fluid_null_ratio: NumberTest | None = None
+    flip_angle: NumberTest | None = None
+    slice_spacing: NumberTest | None = None
+    coverage: NumberTest | None = None
+    b_value: NumberTest | None = None
+    field_strength: NumberTest | None = None
+    time_points: NumberTest | None = None
+    image_type: ListTest | None = None
+    scanning_sequence: ListTest | None = None
+    sequence_variant: ListTest | None = None
+    acquisition_contrast: ListTest | None = None
+    acquisition_type: Literal["2D", "3D"] | None = None
+    contrast_agent: bool | None = None
+    colour: bool | None = None
+    angiography: bool | None = None
+    either: tuple["When", ...] = ()
+    """At least one of these holds."""
+    never: tuple["When", ...] = ()
+    """None of these holds."""
+
+
+class Rule(_Frozen):
     """Points for a series on which the rule holds, and the words for it; no word comes from the scanner's text."""
 
-    points: float
-    reason: str
-    """May name header numbers: `{echo_time:.0f}`."""
-    holds: Callable[[SeriesHeader], bool]
+    points: float = 0.0
+    reason: str = Field(min_length=3)
+    when: When
+
+    @model_validator(mode="after")
+    def _says_only_numbers_it_stands_on(self) -> Self:
+        for _, name, form, _ in string.Formatter().parse(self.reason):
+            if name is None:
+                continue
+            if name not in NUMBER_FIELDS or not isinstance(getattr(self.when, name), Range):
+                raise ValueError("reason: a number in braces must be one whose range the rule asks for")
+            try:
+                format(1.0, form or "")
+            except ValueError:
+                raise ValueError("reason: a number's format is not valid") from None
+        return self
 
 
-FEWEST_SLICES = 10
-LEAST_EVIDENCE = 3.0
-"""What timing or an unmistakable name gives alone; less is no T1 and no FLAIR."""
+class Sequence(_Frozen):
+    """What speaks for and against one sequence."""
 
-NATIVE = re.compile(r"\b(pre|ohne|sans|senza|sin|sem|zonder|vor|before|without|nativ\w*)\b")
-CONTRAST = re.compile(r"\b(gd|gad|gado\w*|post|ce|t1c|t1ce|t1gd|km|mdc|kontrast\w*|contrast\w*|contraste|inj)\b")
-FLAIR = re.compile(r"flair|dark ?fluid|\btirm\b|\bspcir\b|tir2d|dunkel|fluid attenuat")
-T1 = re.compile(r"t1|mp ?2?rage|spgr|bravo|\btfl|\btfe\b|tfl3d|\bmpr\b")
-OTHER_KIND = re.compile(
-    r"local|lokal|scout|survey|topogram|ubersicht|reperage|pilot|planning|\bdwi|\bdti|diff|adc|trace|swi|swan"
-    r"|phase|perf|\basl\b|bold|fmri|\btof|angio|\bmra\b|subtr|\bsub\b|\bmip|\bmin ?ip|\bb0\b|\bb1|field ?map|calib"
-    r"|spectr|mosaic|report|screen ?s|fiesta|\bciss\b|trufi|\bbffe\b|ep2d|\bepi\b|\bmt\b|quant|\bmap\b|\bt2 star\b"
-)
-OTHER_INVERSION = re.compile(r"\bdir\b|double inv|\bpsir\b|\bstir\b")
-"""Double inversion, phase-sensitive and short-inversion images have a FLAIR's or T1's timing but another contrast."""
-OTHER_BODY_PART = re.compile(
-    r"\bspine\b|\bspinal\b|cerv|\bhws\b|\bbws\b|\blws\b|thorac|lumb|rachis|column|orbit|hypoph|pituit|sella|neck"
-)
-NOT_ANATOMY = {
-    "LOCALIZER",
-    "MIP",
-    "PROJECTION IMAGE",
-    "ADC",
-    "TRACEW",
-    "DIFFUSION",
-    "SUBTRACTION",
-    "P",
-    "PHASE",
-    "PHASE MAP",
-}
+    contradictions: dict[str, Rule] = {}
+    evidence: dict[str, Rule]
+    preferences: dict[str, Rule] = {}
 
 
-def _between(value: float | None, low: float, high: float) -> bool:
-    return value is not None and low <= value <= high
+class Thresholds(_Frozen):
+    """Where scores become decisions."""
+
+    least_evidence: float = Field(gt=0)
+    plausible_within: float = Field(ge=0)
+    alikeness_points: float = Field(ge=0)
 
 
-def _stated(value: float | None) -> bool:
-    """A time of zero says nothing."""
-    return value is not None and value > 0
+class Trait(_Frozen):
+    """What one trait of two series counts when they agree."""
+
+    points: float = Field(ge=0)
 
 
-def _types(header: SeriesHeader) -> set[str]:
-    return {value.upper() for value in header.image_type}
+class NumberTrait(Trait):
+    """Numbers agree while the larger over the smaller is at most `within`."""
+
+    within: float = Field(gt=1)
 
 
-def _inverted(header: SeriesHeader) -> bool:
-    return "IR" in header.scanning_sequence or _stated(header.inversion_time)
+class StateTrait(Trait):
+    """A state in which both series are, or neither."""
+
+    when: When
 
 
-def _after_contrast(header: SeriesHeader) -> bool:
-    if header.contrast_agent:
+class Likeness(_Frozen):
+    """The traits in which series of two studies may agree."""
+
+    sequence: Trait
+    dimension: Trait
+    plane: Trait
+    contrast: StateTrait
+    echo_time: NumberTrait
+    repetition_time: NumberTrait
+    inversion_time: NumberTrait
+    flip_angle: NumberTrait
+    slice_spacing: NumberTrait
+    pixel_spacing: NumberTrait
+    scanner: Trait
+    model: Trait
+    field: Trait
+
+
+Words = Annotated[str, Field(pattern=r"^[a-z0-9*]+( [a-z0-9*]+)*$")]
+"""As the scanner's text is compared: lower case, no accents, spaces between; `*` for any letters and digits."""
+
+
+class SeriesRules(_Frozen):
+    """All rules of a site."""
+
+    version: str = Field(pattern=r"^[0-9A-Za-z._+-]{1,32}$")
+    thresholds: Thresholds
+    words: dict[str, tuple[Words, ...]]
+    more_words: dict[str, tuple[Words, ...]] = {}
+    exclusions: dict[str, Rule]
+    flair: Sequence
+    t1: Sequence
+    geometry: dict[str, Rule]
+    alikeness: Likeness
+
+    @model_validator(mode="after")
+    def _word_lists_exist(self) -> Self:
+        named = {name for rule in self._all_rules() for name in _lists_of(rule.when)}
+        named |= set(self.more_words) | _lists_of(self.alikeness.contrast.when)
+        missing = sorted(named - set(self.words))
+        if missing:
+            raise ValueError(f"there is no word list {missing[0]!r}")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Twelve digits that differ where any rule does."""
+        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
+
+    def pattern(self, name: str) -> re.Pattern[str]:
+        """A word list as one expression over the plain text."""
+        return _pattern(self.words[name] + self.more_words.get(name, ()))
+
+    def holds(self, when: When, header: SeriesHeader) -> bool:
+        """Whether all conditions hold for a series."""
+        return (
+            (when.text is None or self._text(when.text, header.text))
+            and all(_number(getattr(when, name), getattr(header, name)) for name in NUMBER_FIELDS)
+            and all(_list(getattr(when, name), getattr(header, name)) for name in LIST_FIELDS)
+            and all(getattr(when, name) in (None, getattr(header, name)) for name in FLAG_FIELDS)
+            and (not when.either or any(self.holds(one, header) for one in when.either))
+            and not any(self.holds(one, header) for one in when.never)
+        )
+
+    def _text(self, test: TextTest, text: str) -> bool:
+        has = not test.has or any(self.pattern(name).search(text) for name in test.has)
+        return has and not any(self.pattern(name).search(text) for name in test.lacks)
+
+    def _all_rules(self) -> list[Rule]:
+        parts = [self.exclusions, self.geometry]
+        for sequence in (self.flair, self.t1):
+            parts += [sequence.contradictions, sequence.evidence, sequence.preferences]
+        return [rule for part in parts for rule in part.values()]
+
+
+def reason_of(rule: Rule, header: SeriesHeader) -> str:
+    """The words for a rule that holds, with the numbers it names."""
+    return rule.reason.format_map({name: getattr(header, name) for name in NUMBER_FIELDS})
+
+
+def _lists_of(when: When) -> set[str]:
+    own = set() if when.text is None else {*when.text.has, *when.text.lacks}
+    return own.union(*(_lists_of(one) for one in (*when.either, *when.never)))
+
+
+@lru_cache(maxsize=256)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    if not words:
+        return re.compile(r"(?!)")
+    return re.compile("|".join(rf"\b{word.replace('*', '[a-z0-9]*')}\b" for word in words))
+
+
+def _number(test: NumberTest | None, value: float | None) -> bool:
+    if test is None:
         return True
-    return bool(CONTRAST.search(header.text)) and not NATIVE.search(header.text)
+    if isinstance(test, Range):
+        return value is not None and test.low <= value <= test.high
+    return (value is not None and value > 0) == (test == "stated")
 
 
-def _proton_density(header: SeriesHeader) -> bool:
-    """Short echo, long repetition, no inversion, no gradient echo."""
-    long = _stated(header.repetition_time) and not _between(header.repetition_time, 0, 2500)
-    return long and not _inverted(header) and "GR" not in header.scanning_sequence and _between(header.echo_time, 1, 40)
+def _list(test: ListTest | None, value: tuple[str, ...] | str | None) -> bool:
+    if test is None:
+        return True
+    values = _upper([value] if isinstance(value, str) else value or ())
+    if test.any and not values & _upper(test.any):
+        return False
+    if test.only and values != _upper(test.only):
+        return False
+    return not values & _upper(test.none)
 
 
-EXCLUSIONS = (
-    Rule(points=0, reason="fewer than 10 images", holds=lambda h: h.instances < FEWEST_SLICES),
-    Rule(points=0, reason="colour images", holds=lambda h: h.colour),
-    Rule(points=0, reason="diffusion weighted", holds=lambda h: _stated(h.b_value)),
-    Rule(
-        points=0,
-        reason="localizer, projection, phase or map by its image type",
-        holds=lambda h: bool(NOT_ANATOMY & _types(h)),
-    ),
-    Rule(points=0, reason="named as another kind of series", holds=lambda h: bool(OTHER_KIND.search(h.text))),
-    Rule(points=0, reason="named as another inversion contrast", holds=lambda h: bool(OTHER_INVERSION.search(h.text))),
-)
-
-FLAIR_CONTRADICTIONS = (
-    Rule(points=0, reason="echo too short for a FLAIR", holds=lambda h: _between(h.echo_time, 0.1, 50)),
-    Rule(
-        points=0,
-        reason="inversion time of another contrast",
-        holds=lambda h: _stated(h.inversion_time) and not _between(h.inversion_time, 1300, 3300),
-    ),
-    Rule(points=0, reason="gradient echo", holds=lambda h: set(h.scanning_sequence) == {"GR"}),
-)
-_SUPPRESSED = "inversion time {inversion_time:.0f} ms, echo time {echo_time:.0f} ms: fluid suppressed, T2-weighted"
-_SPOILED = "spoiled gradient echo, echo time {echo_time:.1f} ms, repetition time {repetition_time:.0f} ms"
-_INVERTED = "inversion time {inversion_time:.0f} ms, echo time {echo_time:.0f} ms: T1-weighted inversion recovery"
-
-FLAIR_EVIDENCE = (
-    Rule(points=4, reason=_SUPPRESSED,
-         holds=lambda h: _between(h.inversion_time, 1300, 3300) and _between(h.echo_time, 50, 1000)),
-    Rule(points=3, reason="inversion recovery, echo time {echo_time:.0f} ms, repetition time {repetition_time:.0f} ms",
-         holds=lambda h: "IR" in h.scanning_sequence and not _stated(h.inversion_time)
-         and _between(h.echo_time, 60, 1000) and _between(h.repetition_time, 4000, 30000)),
-    Rule(points=3, reason="named as a fluid-suppressed series", holds=lambda h: bool(FLAIR.search(h.text))),
-)  # fmt: skip
-
-T1_CONTRADICTIONS = (
-    Rule(points=0, reason="echo too long for a T1",
-         holds=lambda h: _stated(h.echo_time) and not _between(h.echo_time, 0, 40)),
-    Rule(points=0, reason="inversion time of another contrast",
-         holds=lambda h: _stated(h.inversion_time) and not _between(h.inversion_time, 200, 1500)),
-    Rule(points=0, reason="proton density timing", holds=_proton_density),
-    Rule(points=0, reason="named as a fluid-suppressed series, timing silent",
-         holds=lambda h: bool(FLAIR.search(h.text)) and not _stated(h.echo_time)),
-)  # fmt: skip
-T1_EVIDENCE = (
-    Rule(points=4, reason="magnetisation-prepared gradient echo, echo time {echo_time:.1f} ms",
-         holds=lambda h: "GR" in h.scanning_sequence and _between(h.echo_time, 0.5, 12)
-         and ("MP" in h.sequence_variant or _between(h.inversion_time, 200, 1500))),
-    Rule(points=3, reason=_SPOILED,
-         holds=lambda h: "GR" in h.scanning_sequence and "MP" not in h.sequence_variant
-         and not _stated(h.inversion_time) and _between(h.echo_time, 0.5, 12) and _between(h.repetition_time, 3, 900)),
-    Rule(points=3, reason="spin echo, echo time {echo_time:.0f} ms, repetition time {repetition_time:.0f} ms",
-         holds=lambda h: "SE" in h.scanning_sequence and not _inverted(h)
-         and _between(h.echo_time, 3, 40) and _between(h.repetition_time, 100, 1200)),
-    Rule(points=3, reason=_INVERTED,
-         holds=lambda h: "GR" not in h.scanning_sequence and _between(h.inversion_time, 300, 1500)
-         and _between(h.echo_time, 1, 40) and _between(h.repetition_time, 500, 4000)),
-    Rule(points=3, reason="named as a T1-weighted series", holds=lambda h: bool(T1.search(h.text))),
-)  # fmt: skip
-
-GEOMETRY = (
-    Rule(points=0.6, reason="3D acquisition", holds=lambda h: h.acquisition_type == "3D"),
-    Rule(points=0.4, reason="slices every {slice_spacing:.1f} mm", holds=lambda h: _between(h.slice_spacing, 0.1, 1.6)),
-    Rule(
-        points=0.1, reason="slices every {slice_spacing:.1f} mm", holds=lambda h: _between(h.slice_spacing, 1.6001, 3.5)
-    ),
-    Rule(points=-1.5, reason="covers only {coverage:.0f} mm", holds=lambda h: _between(h.coverage, 0, 100)),
-    Rule(points=-1.0, reason="derived, not original", holds=lambda h: bool({"DERIVED", "SECONDARY"} & _types(h))),
-    Rule(points=-1.0, reason="reformatted", holds=lambda h: bool({"MPR", "REFORMATTED", "RESAMPLED"} & _types(h))),
-    Rule(points=-3.0, reason="named as another part of the body", holds=lambda h: bool(OTHER_BODY_PART.search(h.text))),
-    Rule(points=0.1, reason="intensity normalised by the scanner", holds=lambda h: "NORM" in _types(h)),
-)
-T1_AFTER_CONTRAST = Rule(
-    points=-2.0, reason="after contrast agent: a native series is preferred", holds=_after_contrast
-)
-FLAIR_AFTER_CONTRAST = Rule(
-    points=-0.5, reason="after contrast agent: a native series is preferred", holds=_after_contrast
-)
+def _upper(values: Iterable[str]) -> set[str]:
+    return {value.strip().upper() for value in values}

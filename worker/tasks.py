@@ -24,6 +24,7 @@ from worker.callback import deliver_due
 from worker.case import Progress
 from worker.pipeline_tools import Tools, load_tools
 from worker.runner import Runner
+from worker.series_rules_file import load_rules
 
 _stop = threading.Event()
 
@@ -100,6 +101,7 @@ def _attend_arrivals() -> None:
         blobs=BlobStore(settings.data_folder),
         queue=CeleryQueue(settings.broker_url),
         site=read_site(settings.site_file),
+        rules=load_rules(settings.series_rules),
     )
     while not _stop.is_set():
         try:

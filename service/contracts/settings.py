@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     site_file: Path | None = None
     """YAML with the PACS and the destinations of results (`service/contracts/site.py`); None: none."""
 
+    series_rules: Path | None = None
+    """YAML with what a site wants otherwise in the choice of series (`worker/series_rules.yaml`); None: nothing."""
+
     weights: Path | None = None
     """A safetensors file or a folder with several; None: the shipped weights."""
     device: str = "auto"

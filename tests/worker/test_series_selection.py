@@ -6,63 +6,20 @@ from dataclasses import replace
 import pytest
 
 from service.contracts.errors import AmbiguousSeries, MissingFlair, MissingT1
+from tests.fixtures.series_headers import (
+    FLAIRS,
+    OTHERS,
+    PLAIN_SE_FLAIR,
+    SCOUT,
+    SIEMENS_MPRAGE,
+    SPACE_FLAIR,
+    T1S,
+    T2,
+    header,
+)
 from worker.dicom_index import index_folder
 from worker.dicom_values import plain
-from worker.series_rules import SeriesHeader
 from worker.series_selection import exclusion, score_flair, score_t1, select
-
-
-def header(key="x", **values):
-    values.setdefault("instances", 160)
-    values.setdefault("slice_spacing", 1.0)
-    values.setdefault("coverage", 160.0)
-    if "text" in values:
-        values["text"] = plain(values["text"])
-    return SeriesHeader(key=key, **values)
-
-
-GR, SE, IR = ("GR",), ("SE",), ("SE", "IR")
-SIEMENS_MPRAGE = header("siemens t1", text="t1_mprage_sag_p2_iso *tfl3d1_16ns", scanning_sequence=("GR", "IR"),
-    sequence_variant=("SK", "SP", "MP"), echo_time=2.98, repetition_time=2300.0, inversion_time=900.0,
-    acquisition_type="3D", image_type=("ORIGINAL", "PRIMARY", "M", "ND", "NORM"))  # fmt: skip
-PHILIPS_TFE = header("philips t1", text="3D_T1_TFE_SAG", scanning_sequence=GR, sequence_variant=("MP",), echo_time=3.7,
-    repetition_time=8.1, acquisition_type="3D", b_value=0.0)  # fmt: skip
-GE_BRAVO = header("ge t1", text="Sag BRAVO", scanning_sequence=GR, sequence_variant=("SS", "SP", "SK"), echo_time=3.16,
-    repetition_time=8.9, inversion_time=900.0, acquisition_type="3D")  # fmt: skip
-SE_T1 = header("se t1", text="Ax T1 SE", scanning_sequence=SE, echo_time=14.0, repetition_time=550.0, instances=28,
-    slice_spacing=5.5, acquisition_type="2D")  # fmt: skip
-GE_T1_FLAIR = header("t1 flair", text="Ax T1 FLAIR", scanning_sequence=IR, echo_time=24.0, repetition_time=2400.0,
-    inversion_time=860.0, instances=28, slice_spacing=5.5)  # fmt: skip
-SPACE_FLAIR = header("space", text="t2_space_dark-fluid_sag_p2_iso", scanning_sequence=IR, echo_time=394.0,
-    repetition_time=6000.0, inversion_time=2200.0, acquisition_type="3D")  # fmt: skip
-PHILIPS_FLAIR = header("philips flair", text="3D_BrainVIEW_FLAIR", scanning_sequence=("IR",), echo_time=386.8,
-    repetition_time=4800.0, inversion_time=1650.0, acquisition_type="3D", b_value=0.0)  # fmt: skip
-LONG_ECHO_FLAIR = header("cube", text="Sag CUBE", scanning_sequence=IR, echo_time=700.0, repetition_time=5000.0,
-    inversion_time=1700.0, acquisition_type="3D")  # fmt: skip
-FLAIR_2D = header("2d flair", text="t2_tirm_tra_dark-fluid", scanning_sequence=IR, echo_time=94.0,
-    repetition_time=9000.0, inversion_time=2500.0, instances=40, slice_spacing=3.3, coverage=130.0)  # fmt: skip
-PLAIN_SE_FLAIR = header("se flair", text="AX T2 FLAIR", scanning_sequence=SE, echo_time=120.0, repetition_time=9000.0)
-T2 = header("t2", text="t2_tse_tra", scanning_sequence=SE, echo_time=100.0, repetition_time=5000.0)
-PD = header("pd", text="pd+t2_tse", scanning_sequence=SE, echo_time=11.0, repetition_time=4320.0)
-DIR = header("dir", text="3D DIR", scanning_sequence=IR, echo_time=320.0, repetition_time=7500.0, inversion_time=3000.0)
-STIR = header(
-    "stir", text="t2_stir_tra", scanning_sequence=IR, echo_time=60.0, repetition_time=5000.0, inversion_time=150.0
-)
-TOF = header(
-    "tof", text="tof_fl3d_tra", scanning_sequence=GR, echo_time=3.4, repetition_time=21.0, acquisition_type="3D"
-)
-SWI = header(
-    "swi", text="SWI_Images", scanning_sequence=GR, echo_time=20.0, repetition_time=28.0, acquisition_type="3D"
-)
-SCOUT = header(
-    "scout", text="AAHead_Scout", scanning_sequence=GR, echo_time=1.4, repetition_time=3.2, acquisition_type="3D"
-)
-DWI = header("dwi", text="ep2d", echo_time=90.0, repetition_time=6000.0, b_value=1000.0)
-LOCALIZER = header("loc", text="x", scanning_sequence=GR, echo_time=5.0, repetition_time=20.0,
-    image_type=("ORIGINAL", "PRIMARY", "LOCALIZER"))  # fmt: skip
-T1S = [SIEMENS_MPRAGE, PHILIPS_TFE, GE_BRAVO, SE_T1, GE_T1_FLAIR]
-FLAIRS = [SPACE_FLAIR, PHILIPS_FLAIR, LONG_ECHO_FLAIR, FLAIR_2D, PLAIN_SE_FLAIR]
-OTHERS = [T2, PD, DIR, STIR, TOF, SWI, SCOUT, DWI, LOCALIZER]
 
 
 def named(series):

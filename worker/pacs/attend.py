@@ -44,6 +44,7 @@ from worker.pacs.dicomweb import DicomWebSource
 from worker.pacs.earlier_study import best_earlier
 from worker.pacs.received import ReceivedSource
 from worker.pacs.study_source import StudySource
+from worker.series_rules import SeriesRules
 from worker.series_selection import select
 
 LEASE_S = 1800.0
@@ -60,6 +61,7 @@ class ArrivalDesk:
     blobs: BlobStore
     queue: JobQueue
     site: Site
+    rules: SeriesRules
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def attend(self) -> bool:
@@ -106,8 +108,8 @@ class ArrivalDesk:
             source.fetch(arrival.study_uid, follow_up)
             _check_complete(images, follow_up)
             headers = [series.header for series in index_folder(follow_up).series]
-            select(headers)
-            earlier = arrival.baseline_uid or best_earlier(arrival.study_uid, headers, source, terms)
+            select(headers, self.rules)
+            earlier = arrival.baseline_uid or best_earlier(arrival.study_uid, headers, source, terms, self.rules)
             if earlier is not None:
                 baseline.mkdir()
                 source.fetch(earlier, baseline)

@@ -20,8 +20,10 @@ from service.contracts.site import Site
 from service.contracts.study_store import StudyStore
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.pacs_studies import write_small_study
+from worker.dicom_sequences import PHILIPS_FLAIR_3D, PHILIPS_T1_TFE
 from worker.dicom_writer import Patient
 from worker.pacs.attend import ArrivalDesk
+from worker.series_rules_file import packaged_rules
 
 FIRST, SECOND, THIRD = date(2023, 1, 10), date(2024, 2, 20), date(2024, 3, 5)
 
@@ -76,7 +78,14 @@ def made_bench(folder: Path, site: Site) -> Bench:
     blobs.prepare()
     arrivals, jobs = ArrivalStore(engine, now=clock), JobStore(engine)
     desk = ArrivalDesk(
-        arrivals=arrivals, jobs=jobs, studies=StudyStore(engine), blobs=blobs, queue=queue, site=site, now=clock
+        arrivals=arrivals,
+        jobs=jobs,
+        studies=StudyStore(engine),
+        blobs=blobs,
+        queue=queue,
+        site=site,
+        rules=packaged_rules(),
+        now=clock,
     )
     return Bench(desk=desk, arrivals=arrivals, jobs=jobs, blobs=blobs, queue=queue, clock=clock, engine=engine)
 
@@ -213,6 +222,19 @@ def test_a_study_that_is_no_baseline_is_not_taken_for_one(
     bench.settle()
     (job,) = bench.all_jobs()
     assert job.baseline is None
+
+
+@pytest.mark.pacs
+def test_an_older_study_of_the_same_protocol_is_preferred_to_a_newer_one_of_another(
+    bench: Bench, orthanc: Orthanc, tmp_path: Path
+) -> None:
+    stored(orthanc, tmp_path / "1", FIRST)
+    other = {"t1_sequence": PHILIPS_T1_TFE, "flair_sequence": PHILIPS_FLAIR_3D}
+    stored(orthanc, tmp_path / "2", date(2023, 6, 1), study_key="2", **other)
+    bench.tell(stored(orthanc, tmp_path / "3", SECOND))
+    bench.settle()
+    (job,) = bench.all_jobs()
+    assert bench.day_of(job.baseline) == FIRST
 
 
 @pytest.mark.pacs
