@@ -31,6 +31,8 @@ PLACE = 4713
 """Orthanc's global property that holds the sequence number up to which everything is told."""
 PAGE = 500
 LONGEST_WAIT_S = 60.0
+IDLE_S = 5.0
+"""A stable study wakes the thread at once; this is for what no event tells of."""
 REFUSED_FOR_GOOD = frozenset({413, 422})
 """Of this message, not of this sender: telling it again would change nothing."""
 
@@ -98,8 +100,8 @@ def _run() -> None:
             starting = journal is None
             journal = journal or Journal()
             journal.follow(_tell, starting=starting)
-            wait = 5.0
-            _wake.wait(wait)
+            wait = 1.0
+            _wake.wait(IDLE_S)
         except Exception as error:  # the thread must outlive whatever happens; the type says enough for a log
             orthanc.LogWarning(f"msdelta is not told yet ({type(error).__name__}), next try in {wait:.0f} s")
             journal = None

@@ -4,21 +4,14 @@ A worker killed in the middle of a job costs nothing but time, a study full of n
 get their code while the service lives on, and the command line gives the same report.
 """
 
-import contextlib
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import nibabel as nib
 import numpy as np
 import psutil
@@ -27,6 +20,7 @@ import pytest
 
 from model.phantom import PhantomOptions
 from service.contracts.report import Report
+from tests.fixtures.running_service import free_port, up, upload, wait_for
 from worker.phantom_files import write_phantom_pair
 
 pytestmark = pytest.mark.slow
@@ -43,53 +37,6 @@ CANARIES = {
 }
 
 
-@dataclass
-class Up:
-    process: subprocess.Popen[str]
-    data: Path
-    client: httpx.Client
-
-    def worker(self) -> psutil.Process:
-        for child in psutil.Process(self.process.pid).children():
-            if child.cmdline()[-1] == "worker":
-                return child
-        raise AssertionError("no worker")
-
-    def stop(self) -> str:
-        self.process.send_signal(signal.SIGINT)
-        output, _ = self.process.communicate(timeout=60)
-        return output
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def up(data: Path) -> Iterator[Up]:
-    port = free_port()
-    environment = {**os.environ, "MSDELTA_LEASE_S": "6", "MSDELTA_HEARTBEAT_S": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "worker.cli", "up", "--data", str(data), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            assert process.poll() is None, process.stdout.read()
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{url}/readyz").status_code == 200:
-                    break
-            time.sleep(0.2)
-        key = (data / "api-key.txt").read_text().strip()
-        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
-            yield Up(process=process, data=data, client=client)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
-
-
 @pytest.fixture(scope="module")
 def canary_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantom")
@@ -100,26 +47,6 @@ def canary_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
             setattr(dataset, name, text)
         dataset.save_as(path)
     return folder
-
-
-def upload(client: httpx.Client, study: Path, target: Path) -> str:
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for path in study.rglob("*.dcm"):
-            archive.write(path, f"Zyzzyva_Canary/{path.relative_to(study)}")
-    with target.open("rb") as file:
-        answer = client.post("/v1/studies", files={"study": ("Zyzzyva_Canary.zip", file)})
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
-
-
-def wait_for(up: Up, job: str, condition: object, patience_s: float) -> dict[str, object]:
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until:
-        view = up.client.get(f"/v1/jobs/{job}").json()
-        if condition(view):  # type: ignore[operator]
-            return dict(view)
-        time.sleep(0.3)
-    raise AssertionError(f"waited {patience_s} s in vain; last: {view}")
 
 
 @dataclass
