@@ -1,14 +1,12 @@
 """DICOM stacks read to the voxels and places that were written, or refused by name."""
 
 import shutil
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless, generate_uid
 
 from model.volume import Volume, world_from_voxel
@@ -21,7 +19,6 @@ from service.contracts.errors import (
     InconsistentImages,
     InconsistentOrientation,
     MissingSlice,
-    UnsupportedMultiFrame,
     UnsupportedTransferSyntax,
 )
 from tests.fixtures.small_studies import T1_HEADER, edit, small_volume
@@ -263,46 +260,3 @@ def test_a_folder_of_secondary_captures_holds_no_mr_image(files, tmp_path):
 def test_the_slice_thickness_is_the_header_s(tmp_path):
     write_mr_series(small_volume(), tmp_path, header=replace(T1_HEADER, slice_thickness_mm=4.0))
     assert index_folder(tmp_path).series[0].slice_thickness_mm == 4.0
-
-
-REAL = [
-    "ge_hdxt_t1_irspgr_refaced_classic",
-    "philips_elition_t1_mprage_classic",
-    "siemens_prismafit_t1_sag_HFDL",
-    "siemens_xa30_t1_jpeg2000_multifragment",
-    "siemens_xa30_t1_jpeg_lossless_multifragment",
-]
-
-
-@pytest.mark.shared_data
-@pytest.mark.parametrize("name", REAL)
-def test_real_series_have_the_voxels_and_affine_that_simpleitk_reads(shared_folder, tmp_path, name):
-    with zipfile.ZipFile(shared_folder / "data/dicom" / f"{name}.zip") as archive:
-        archive.extractall(tmp_path)
-    (series,) = index_folder(tmp_path).series
-    ours = read_series(series)
-    image = sitk.ReadImage(
-        sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(series.slices[0].path.parent)), sitk.sitkFloat32
-    )
-    theirs = sitk.GetArrayFromImage(image).transpose(2, 1, 0)
-    assert np.abs(ours.array - theirs).max() <= 1e-6 * np.abs(theirs).max()
-    for corner in np.ndindex(2, 2, 2):
-        index = [int(n) for n in np.multiply(corner, np.array(theirs.shape) - 1)]
-        there = np.array(image.TransformIndexToPhysicalPoint(index))
-        assert np.abs((ours.affine @ (*index, 1))[:3] - there).max() < 0.01
-
-
-@pytest.mark.shared_data
-def test_a_real_dual_echo_series_is_two_stacks(shared_folder, tmp_path):
-    with zipfile.ZipFile(shared_folder / "data/dicom/siemens_prisma_pdt2_dualecho.zip") as archive:
-        archive.extractall(tmp_path)
-    stacks = index_folder(tmp_path).series
-    assert [(stack.header.echo_time, len(stack.slices)) for stack in stacks] == [(11.0, 35), (92.0, 35)]
-    assert all(read_series(stack).array.shape == (64, 64, 35) for stack in stacks)
-
-
-@pytest.mark.shared_data
-@pytest.mark.parametrize("name", ["philips_cs_t1_enhanced_plus_rawdata", "siemens_xa30_t1_enhanced_multiframe"])
-def test_real_enhanced_multi_frame_objects_are_refused_by_name(shared_folder, name):
-    with pytest.raises(UnsupportedMultiFrame, match="1 enhanced"):
-        index_folder(shared_folder / "data/dicom" / name)
