@@ -8,10 +8,11 @@ Covers Enhanced MR (PS3.3 A.36) and Legacy Converted Enhanced MR (A.71). Groups 
 are laid flat; a frame's own value stands above the shared one, and both above the object's.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableSequence
 
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.uid import EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage
 from pydicom.valuerep import DSfloat
@@ -100,6 +101,12 @@ def frame_headers(header: Dataset) -> tuple[Dataset, ...]:
     )
 
 
+def put(flat: Dataset, name: str, value: object) -> None:
+    """Gives a data set an element of its own; setting the attribute would change it for all that share the element."""
+    tag = Tag(name)
+    flat[tag] = DataElement(tag, dictionary_VR(tag), value)
+
+
 def _lay_flat(flat: Dataset, items: Iterable[Dataset]) -> None:
     for item in items:
         for name in GROUPS:
@@ -118,8 +125,8 @@ def _classic(base: Dataset, groups: Dataset, *, frame: int, dimensions: tuple[bo
     flat = Dataset()
     flat.update(base)
     _lay_flat(flat, [groups])
-    flat.ReferencedSOPInstanceUID = flat.SOPInstanceUID
-    flat.ReferencedFrameNumber = frame
+    put(flat, "ReferencedSOPInstanceUID", flat.SOPInstanceUID)
+    put(flat, "ReferencedFrameNumber", frame)
     _timing(flat)
     _acquired(flat)
     _words(flat)
@@ -132,21 +139,21 @@ def _timing(flat: Dataset) -> None:
     for classic, enhanced in (("EchoTime", "EffectiveEchoTime"), ("InversionTime", "InversionTimes")):
         first = next(_numbers(flat, enhanced), None)
         if first is not None:
-            setattr(flat, classic, DSfloat(first, auto_format=True))
+            put(flat, classic, DSfloat(first, auto_format=True))
     for classic, enhanced in (
         ("TemporalPositionIdentifier", "TemporalPositionIndex"),
         ("AcquisitionNumber", "FrameAcquisitionNumber"),
     ):
         value = number(flat, enhanced)
         if value is not None:
-            setattr(flat, classic, int(value))
+            put(flat, classic, int(value))
 
 
 def _numbers(flat: Dataset, name: str) -> Iterator[float]:
     """Each value of one or several; none where it is absent or damaged."""
     try:
-        value = flat.get(name)
-        yield from [float(one) for one in (value if isinstance(value, MultiValue) else [value])]
+        value = flat.get(name)  # a list where it came from bytes, else a MultiValue
+        yield from [float(one) for one in (value if isinstance(value, MutableSequence) else [value])]
     except (TypeError, ValueError):
         return
 
@@ -155,26 +162,26 @@ def _acquired(flat: Dataset) -> None:
     """Date and time, where the object has none of the classic kind."""
     moment = text(flat, "FrameAcquisitionDateTime") or text(flat, "AcquisitionDateTime")
     if len(moment) >= 8:
-        flat.AcquisitionDate = text(flat, "AcquisitionDate") or moment[:8]
+        put(flat, "AcquisitionDate", text(flat, "AcquisitionDate") or moment[:8])
     if len(moment) >= 14:
-        flat.AcquisitionTime = moment[8:].partition("+")[0].partition("-")[0]
+        put(flat, "AcquisitionTime", moment[8:].partition("+")[0].partition("-")[0])
 
 
 def _words(flat: Dataset) -> None:
     """The coded descriptions of sequence, image type, contrast agent and body part in classic terms."""
     if "ScanningSequence" not in flat:
-        flat.ScanningSequence = list(_scanning_sequence(flat))
+        put(flat, "ScanningSequence", list(_scanning_sequence(flat)))
     if "SequenceVariant" not in flat:
-        flat.SequenceVariant = list(_sequence_variant(flat)) or ["NONE"]
+        put(flat, "SequenceVariant", list(_sequence_variant(flat)) or ["NONE"])
     if "SequenceName" not in flat and text(flat, "PulseSequenceName"):
-        flat.SequenceName = text(flat, "PulseSequenceName")
-    flat.ImageType = list(_image_type(flat))
+        put(flat, "SequenceName", text(flat, "PulseSequenceName"))
+    put(flat, "ImageType", list(_image_type(flat)))
     agents = flat.get("ContrastBolusAgentSequence") or ()
     if agents and text(flat, "ContrastBolusAgentAdministered") != "NO":
-        flat.ContrastBolusAgent = text(agents[0], "CodeMeaning") or "agent without a name"
+        put(flat, "ContrastBolusAgent", text(agents[0], "CodeMeaning") or "agent without a name")
     regions = flat.get("AnatomicRegionSequence") or ()
     if regions and not text(flat, "BodyPartExamined"):
-        flat.BodyPartExamined = text(regions[0], "CodeMeaning")
+        put(flat, "BodyPartExamined", text(regions[0], "CodeMeaning"))
 
 
 def _scanning_sequence(flat: Dataset) -> Iterator[str]:
@@ -217,4 +224,4 @@ def _indices(flat: Dataset, dimensions: tuple[bool, ...]) -> None:
     values = list(_numbers(flat, "DimensionIndexValues"))
     kept = [int(one) for one, tells in zip(values, dimensions, strict=False) if tells]
     if "DimensionIndexValues" in flat:
-        flat.DimensionIndexValues = kept or None
+        put(flat, "DimensionIndexValues", kept or None)

@@ -16,6 +16,7 @@ from service.contracts.pydicom_silence import no_header_text
 from worker.case import SourceImage
 from worker.dicom_frames import ENHANCED_MR, frame_headers
 from worker.dicom_geometry import Slice, affine_of, check_consistent, ordered_along_normal
+from worker.dicom_headers import completed
 from worker.dicom_index import DicomSeries
 from worker.dicom_pixels import images_of
 from worker.nifti_reader import checked
@@ -66,12 +67,15 @@ def assemble(slices: Sequence[Slice]) -> Stack:
 
 @no_header_text()
 def read_headers(instances: Sequence[SourceImage]) -> tuple[Dataset, ...]:
-    """The header of each image of a series, in their order; of a frame, the flat one (`worker.dicom_frames`)."""
+    """The header of each image of a stack, in their order, completed (`worker.dicom_headers`) for what refers to it.
+
+    Of a frame it is the flat one (`worker.dicom_frames`).
+    """
     files: dict[Path, tuple[Dataset, ...]] = {}
     for path in {one.path: None for one in instances}:
         header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
         files[path] = frame_headers(header) if header.SOPClassUID in ENHANCED_MR else (header,)
-    return tuple(files[one.path][(one.frame or 1) - 1] for one in instances)
+    return completed([files[one.path][(one.frame or 1) - 1] for one in instances])
 
 
 def _fill(array: NDArray[np.float32], places: list[list[Slice]]) -> None:
