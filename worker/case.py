@@ -39,6 +39,16 @@ class Identity:
     sex: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceImage:
+    """Where a slice came from."""
+
+    path: Path
+    """A DICOM file."""
+    frame: int | None = None
+    """Of a multi-frame object, counted from 1 as references do; None: the file is one image."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Series:
     """One sequence of a study, read and checked."""
@@ -49,8 +59,8 @@ class Series:
     reasons: tuple[str, ...]
     """Why this series was chosen, in words free of scanner text."""
     slice_thickness_mm: float | None
-    instances: tuple[Path, ...] = ()
-    """DICOM: the file of each slice, in the order of the third axis."""
+    instances: tuple[SourceImage, ...] = ()
+    """DICOM: the image of each slice, in the order of the third axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -35,10 +35,13 @@ SHEAR_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """One image of a series: its file and the header values that geometry needs."""
+    """One image of a series: its file and the header values that geometry and pixels need."""
 
     path: Path
     uid: str
+    """Of the object in the file."""
+    frame: int | None = None
+    """Which of its frames, from 1 as in references; None: a classic object, which is one image."""
     position: tuple[float, float, float]
     """World mm of the centre of the first pixel."""
     orientation: tuple[float, ...]
@@ -48,6 +51,9 @@ class Slice:
     size: tuple[int, int]
     """Rows, columns."""
     frame_of_reference: str
+    slope: float = 1.0
+    """Rescale slope (PS3.3 C.11.1, for frames C.7.6.16.2.9)."""
+    intercept: float = 0.0
 
 
 def normal_of(one: Slice) -> NDArray[np.float64]:
@@ -82,7 +88,7 @@ def check_consistent(slices: list[Slice]) -> None:
 def ordered_along_normal(slices: list[Slice]) -> list[list[Slice]]:
     """Slices grouped by position, in the order of the positions along the normal; more than one: a duplicate."""
     normal = normal_of(slices[0])
-    ordered = sorted(slices, key=lambda one: (float(normal @ one.position), one.uid))
+    ordered = sorted(slices, key=lambda one: (float(normal @ one.position), one.uid, one.frame or 0))
     groups = [[ordered[0]]]
     for one in ordered[1:]:
         here = float(normal @ one.position) - float(normal @ groups[-1][0].position)

@@ -1,6 +1,6 @@
 """What a folder of DICOM files holds: its MR stacks by header alone, whatever the files are called."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,28 +8,15 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID, MediaStorageDirectoryStorage
+from pydicom.uid import MediaStorageDirectoryStorage, MRImageStorage
 
 from service.contracts.errors import CorruptImage, EmptyStudy, MsDeltaError, UnsupportedMultiFrame
 from service.contracts.pydicom_silence import no_header_text
+from worker.dicom_frames import ENHANCED_MR, FRAME_TAGS, frame_headers
 from worker.dicom_geometry import Slice
+from worker.dicom_stacks import Part, stacks_of
 from worker.dicom_values import number, text
 from worker.series_header import SeriesHeader, series_header
-
-MR_IMAGE_STORAGE = UID("1.2.840.10008.5.1.4.1.1.4")
-ENHANCED_MR = (UID("1.2.840.10008.5.1.4.1.1.4.1"), UID("1.2.840.10008.5.1.4.1.1.4.4"))
-
-SPLIT_BY = (
-    "ImageType",
-    "EchoTime",
-    "EchoNumbers",
-    "InversionTime",
-    "DiffusionBValue",
-    "TemporalPositionIdentifier",
-    "AcquisitionNumber",
-    "AcquisitionTime",
-)
-"""What can differ between stacks of one series, in the order in which they are tried where positions repeat."""
 
 TAGS = [
     "SOPClassUID",
@@ -81,16 +68,19 @@ TAGS = [
     "PatientBirthDate",
     "PatientSex",
     "SpecificCharacterSet",
+    "RescaleSlope",
+    "RescaleIntercept",
+    *FRAME_TAGS,
 ]
 
 
-BARE_STARTS = tuple(b"\x08\x00" + element for element in (b"\x00\x00", b"\x01\x00", b"\x05\x00", b"\x08\x00"))
-"""First tags of a data set that was stored without preamble and file header."""
+BARE_STARTS = tuple(start for n in (0x00, 0x01, 0x05, 0x08) for start in (bytes((8, 0, n, 0)), bytes((0, 8, 0, n))))
+"""First tags of a data set that was stored without preamble and file header, little and big endian."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DicomSeries:
-    """One stack: the images of a series that share echo, time point and acquisition."""
+    """One stack: the images or frames of a series that share echo, time point and acquisition."""
 
     header: SeriesHeader
     slices: tuple[Slice, ...]
@@ -101,13 +91,11 @@ class DicomSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DicomIndex:
-    """The classic MR stacks of a folder, and what else was seen there."""
+    """The MR stacks of a folder, and what else was seen there."""
 
     series: tuple[DicomSeries, ...]
     headers: tuple[Dataset, ...]
     """One per distinct patient statement."""
-    enhanced: int
-    """Multi-frame objects, which are not read yet."""
     flaws: tuple[MsDeltaError, ...]
     """Why series with a broken header were left out."""
 
@@ -118,32 +106,26 @@ def index_folder(folder: Path) -> DicomIndex:
 
     Raises:
         EmptyStudy: no MR image there.
-        UnsupportedMultiFrame: enhanced multi-frame MR only.
         CorruptImage: a file ends within its header, or no series has usable headers.
+        UnsupportedMultiFrame: no series has, and the first is of multi-frame objects without functional groups.
     """
     images: dict[str, list[tuple[Path, Dataset]]] = defaultdict(list)
     patients: dict[tuple[str, ...], Dataset] = {}
-    kinds: Counter[str] = Counter()
+    objects = 0
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         header = read_header(path)
         if header is None:
             continue
         patients.setdefault(_patient_statement(header), header)
-        kinds[_kind(header)] += 1
-        if header.SOPClassUID == MR_IMAGE_STORAGE:
+        objects += 1
+        if header.SOPClassUID in (MRImageStorage, *ENHANCED_MR):
             images[str(header.SeriesInstanceUID)].append((path, header))
-    if not images and kinds["enhanced"]:
-        raise UnsupportedMultiFrame(
-            f"saw {kinds['enhanced']} enhanced multi-frame MR objects; expected classic MR images"
-        )
     if not images:
-        raise EmptyStudy(f"saw {kinds.total()} DICOM objects, none of them an MR image")
+        raise EmptyStudy(f"saw {objects} DICOM objects, none of them an MR image")
     series, flaws = _all_series(images)
     if not series:
         raise flaws[0]
-    return DicomIndex(
-        series=tuple(series), headers=tuple(patients.values()), enhanced=kinds["enhanced"], flaws=tuple(flaws)
-    )
+    return DicomIndex(series=tuple(series), headers=tuple(patients.values()), flaws=tuple(flaws))
 
 
 def read_header(path: Path) -> Dataset | None:
@@ -173,10 +155,6 @@ def begins_as_dicom(path: Path) -> bool:
     return start[128:132] == b"DICM" or start[:4] in BARE_STARTS
 
 
-def _kind(header: Dataset) -> str:
-    return "enhanced" if header.SOPClassUID in ENHANCED_MR else "other"
-
-
 def _patient_statement(header: Dataset) -> tuple[str, ...]:
     return tuple(text(header, name) for name in ("PatientID", "PatientBirthDate", "PatientSex", "PatientName"))
 
@@ -186,50 +164,23 @@ def _all_series(images: dict[str, list[tuple[Path, Dataset]]]) -> tuple[list[Dic
     flaws: list[MsDeltaError] = []
     for uid, found in sorted(images.items()):
         try:
-            parts = [(_slice(path, header), header) for path, header in found]
-        except CorruptImage as error:
+            parts = [part for path, header in found for part in _parts(path, header)]
+        except (CorruptImage, UnsupportedMultiFrame) as error:
             flaws.append(error)
             continue
-        stacks = _split(_without_copies(parts), SPLIT_BY)
-        series += [_series(f"{uid}|{repeat}", repeat, stack) for repeat, stack in enumerate(stacks)]
+        series += [_series(f"{uid}|{repeat}", repeat, stack) for repeat, stack in enumerate(stacks_of(parts))]
     return series, flaws
 
 
-Part = tuple[Slice, Dataset]
-
-
-def _without_copies(parts: list[Part]) -> list[Part]:
-    """An instance that was sent twice counts once."""
-    return list({part[0].uid: part for part in parts}.values())
-
-
-def _split(parts: list[Part], names: tuple[str, ...]) -> list[list[Part]]:
-    """Stacks without repeated positions, as far as a tag that differs can separate them.
-
-    A tag separates when it makes no more groups than one position has images: a scanner that numbers every slice as
-    an acquisition of its own must not tear the stack apart.
-    """
-    most = max(Counter(_place(part[0]) for part in parts).values())
-    if most == 1 or not names:
-        return [parts]
-    groups: dict[str, list[Part]] = defaultdict(list)
-    for part in parts:
-        groups[text(part[1], names[0])].append(part)
-    if not 1 < len(groups) <= most:
-        return _split(parts, names[1:])
-    return [stack for _, group in sorted(groups.items(), key=_by_value) for stack in _split(group, names[1:])]
-
-
-def _by_value(group: tuple[str, list[Part]]) -> tuple[float, str]:
-    """Numbers by their value, texts by their letters."""
+def _parts(path: Path, header: Dataset) -> list[Part]:
+    """The image of a classic object, or every frame of an enhanced one."""
+    if header.SOPClassUID not in ENHANCED_MR:
+        return [(_slice(path, header), header)]
     try:
-        return float(group[0]), group[0]
-    except ValueError:
-        return 0.0, group[0]
-
-
-def _place(one: Slice) -> tuple[float, ...]:
-    return tuple(round(value, 2) for value in one.position) + tuple(round(value, 2) for value in one.orientation)
+        frames = frame_headers(header)
+    except (EOFError, OSError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError) as error:
+        raise CorruptImage("the functional groups of a multi-frame object are damaged") from error
+    return [(_slice(path, one), one) for one in frames]
 
 
 def _slice(path: Path, header: Dataset) -> Slice:
@@ -239,17 +190,25 @@ def _slice(path: Path, header: Dataset) -> Slice:
         found = Slice(
             path=path,
             uid=str(header.SOPInstanceUID),
+            frame=_frame_of(header),
             position=(float(position[0]), float(position[1]), float(position[2])),
             orientation=orientation,
             pixel_spacing=(float(spacing[0]), float(spacing[1])),
             size=(int(header.Rows), int(header.Columns)),
             frame_of_reference=text(header, "FrameOfReferenceUID"),
+            slope=number(header, "RescaleSlope") or 1.0,
+            intercept=number(header, "RescaleIntercept") or 0.0,
         )
     except (AttributeError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise CorruptImage("an image lacks its position, orientation, pixel spacing or size") from error
     if len(orientation) != 6 or not np.isfinite([*found.position, *orientation, *found.pixel_spacing]).all():
         raise CorruptImage("an image's position or orientation is not made of finite numbers")
     return found
+
+
+def _frame_of(header: Dataset) -> int | None:
+    frame = number(header, "ReferencedFrameNumber")
+    return None if frame is None else int(frame)
 
 
 def _series(key: str, repeat: int, parts: list[Part]) -> DicomSeries:

@@ -1,5 +1,6 @@
 """A DICOM stack as a volume: geometry checked, pixels decoded, rescaled."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,27 +8,27 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.dataset import Dataset
 
 from model.volume import Volume
-from service.contracts.errors import CorruptImage, DuplicateSlice, InconsistentImages, UnsupportedTransferSyntax
+from service.contracts.errors import DuplicateSlice
 from service.contracts.pydicom_silence import no_header_text
+from worker.case import SourceImage
+from worker.dicom_frames import ENHANCED_MR, frame_headers
 from worker.dicom_geometry import Slice, affine_of, check_consistent, ordered_along_normal
+from worker.dicom_headers import completed
 from worker.dicom_index import DicomSeries
-from worker.dicom_values import number
+from worker.dicom_pixels import images_of
 from worker.nifti_reader import checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stack:
-    """A series as a volume, and the file of each of its slices."""
+    """A series as a volume, and where each of its slices came from."""
 
     volume: Volume
     """float32 with rescale applied; array axes: column, row, slice along the normal."""
-    instances: tuple[Path, ...]
+    instances: tuple[SourceImage, ...]
     """In the order of the third axis."""
 
 
@@ -36,79 +37,62 @@ def read_series(series: DicomSeries) -> Volume:
     return read_stack(series).volume
 
 
-@no_header_text()
 def read_stack(series: DicomSeries) -> Stack:
     """The slices, checked, ordered and decoded.
 
     Raises:
-        BadInput: the slices do not make one complete, regular, readable stack; the code says why.
+        BadInput: the slices do not make one complete, regular, readable brain scan; the code says why.
     """
-    slices = list(series.slices)
-    check_consistent(slices)
-    ordered = [_only_one(group) for group in ordered_along_normal(slices)]
-    affine = affine_of(ordered)
-    rows, columns = ordered[0].size
-    array = np.empty((columns, rows, len(ordered)), np.float32)
-    for k, one in enumerate(ordered):
-        array[:, :, k] = _pixels(one).T
-    return Stack(
-        volume=checked(Volume(array=array, affine=affine)), instances=tuple(one.path.absolute() for one in ordered)
-    )
+    stack = assemble(series.slices)
+    return Stack(volume=checked(stack.volume), instances=stack.instances)
 
 
 @no_header_text()
-def read_headers(instances: Sequence[Path]) -> tuple[FileDataset, ...]:
-    """The headers of a series' files, in their order."""
-    return tuple(pydicom.dcmread(path, stop_before_pixels=True) for path in instances)
+def assemble(slices: Sequence[Slice]) -> Stack:
+    """What `read_stack` gives, of as few or as empty slices as there are.
+
+    Raises:
+        BadInput: the slices do not make one complete, regular, readable stack; the code says why.
+    """
+    check_consistent(list(slices))
+    places = ordered_along_normal(list(slices))
+    ordered = [group[0] for group in places]
+    affine = affine_of(ordered)
+    rows, columns = ordered[0].size
+    array = np.empty((columns, rows, len(ordered)), np.float32)
+    _fill(array, places)
+    instances = tuple(SourceImage(path=one.path.absolute(), frame=one.frame) for one in ordered)
+    return Stack(volume=Volume(array=array, affine=affine), instances=instances)
 
 
-def _only_one(group: list[Slice]) -> Slice:
-    """The image of a position; copies with the same pixels count once.
+@no_header_text()
+def read_headers(instances: Sequence[SourceImage]) -> tuple[Dataset, ...]:
+    """The header of each image of a stack, in their order, completed (`worker.dicom_headers`) for what refers to it.
+
+    Of a frame it is the flat one (`worker.dicom_frames`).
+    """
+    files: dict[Path, tuple[Dataset, ...]] = {}
+    for path in {one.path: None for one in instances}:
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        files[path] = frame_headers(header) if header.SOPClassUID in ENHANCED_MR else (header,)
+    return completed([files[one.path][(one.frame or 1) - 1] for one in instances])
+
+
+def _fill(array: NDArray[np.float32], places: list[list[Slice]]) -> None:
+    """Decodes every image into its slice of the array, file by file; copies with the same pixels count once.
 
     Raises:
         DuplicateSlice: different images lie at one position.
     """
-    if len(group) > 1:
-        first = _pixels(group[0])
-        if any(not np.array_equal(first, _pixels(other)) for other in group[1:]):
-            raise DuplicateSlice(f"saw {len(group)} different images at one position, expected one")
-    return group[0]
-
-
-def _pixels(one: Slice) -> NDArray[np.float32]:
-    """Rows x columns, rescaled."""
-    try:
-        dataset = pydicom.dcmread(one.path, force=True)
-        raw = _decoded(dataset)
-    except (AttributeError, ValueError, TypeError, EOFError, OSError, InvalidDicomError, KeyError, IndexError) as error:
-        raise CorruptImage("the pixel data of an image end early or are damaged") from error
-    if raw.shape != one.size:
-        raise InconsistentImages(
-            f"saw pixel data of shape {raw.shape}, expected one greyscale slice {one.size} per file"
-        )
-    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
-    return np.asarray(raw, np.float32) * np.float32(slope or 1.0) + np.float32(intercept or 0.0)
-
-
-def _decoded(dataset: FileDataset) -> NDArray[np.generic]:
-    """The stored values.
-
-    Raises:
-        UnsupportedTransferSyntax: no decoder is installed for this compression.
-        CorruptImage: every decoder failed.
-    """
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax is None:  # a data set without file header: PS3.10 leaves the default syntax
-        implicit = bool(dataset.original_encoding[0])
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-    elif syntax.is_compressed:
-        try:
-            available = get_decoder(syntax).is_available
-        except NotImplementedError:
-            available = False
-        if not available:
-            raise UnsupportedTransferSyntax("no decoder is installed for the compression of the pixel data")
-    try:
-        return np.asarray(dataset.pixel_array)
-    except (RuntimeError, NotImplementedError) as error:
-        raise CorruptImage("the pixel data could not be decoded: damaged, or not the compression they claim") from error
+    files: dict[Path, list[Slice]] = defaultdict(list)
+    for one in (one for group in places for one in group):
+        files[one.path].append(one)
+    index = {(one.path, one.frame): k for k, group in enumerate(places) for one in group}
+    filled: set[int] = set()
+    for path, members in files.items():
+        for one, pixels in images_of(path, members):
+            k = index[one.path, one.frame]
+            if k in filled and not np.array_equal(array[:, :, k], pixels.T):
+                raise DuplicateSlice(f"saw {len(places[k])} different images at one position, expected one")
+            array[:, :, k] = pixels.T
+            filled.add(k)

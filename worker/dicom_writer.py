@@ -1,5 +1,6 @@
 """A volume as a series of classic MR images (PS3.3 A.4): phantoms, and NIfTI data that must come as DICOM."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -42,11 +43,13 @@ class MrHeader:
     """Series with the same patient, date and key share study and frame of reference."""
     slice_thickness_mm: float | None = None
     """None: as thick as the slices are apart."""
+    patient_position: Literal["HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL"] = "HFS"
+    """How the patient lies in the scanner; positions in the images are the patient's all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Stored:
-    """Stored pixel values; real value = `slope * stored + intercept`."""
+class Stored:
+    """Stored pixel values; value = `slope * stored + intercept`."""
 
     pixels: NDArray[np.uint16]
     bits: int
@@ -67,62 +70,72 @@ def write_mr_series(
     Raises:
         ValueError: the axes of the volume are not orthogonal, or a voxel is not finite.
     """
-    _check_orthogonal(volume)
-    stored = _stored(volume.array)
-    shared = _shared_attributes(volume, header, stored)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for index in range(volume.array.shape[2]):
-        image = _image(shared, volume, stored, index)
+    for index, image in enumerate(classic_images(volume, header), start=1):
         if transfer_syntax != ExplicitVRLittleEndian:
             image.compress(transfer_syntax, generate_instance_uid=False)
-        path = folder / f"IM{index + 1:04d}.dcm"
+        path = folder / f"IM{index:04d}.dcm"
         image.save_as(path, enforce_file_format=True)
         paths.append(path)
     return paths
 
 
-def _check_orthogonal(volume: Volume) -> None:
+def classic_images(volume: Volume, header: MrHeader) -> Iterator[FileDataset]:
+    """What `write_mr_series` writes, uncompressed."""
+    check_orthogonal(volume)
+    stored = stored_values(volume.array)
+    shared = _shared_attributes(volume, header, stored)
+    for index in range(volume.array.shape[2]):
+        yield _image(shared, volume, stored, index)
+
+
+def check_orthogonal(volume: Volume) -> None:
+    """Raises ValueError where the axes are not at right angles, which images cannot be."""
     axes = volume.affine[:3, :3] / np.asarray(volume.spacing)
     # single precision affines of NIfTI files stray by 1e-7
     if np.abs(axes.T @ axes - np.eye(3)).max() > 1e-4:
         raise ValueError("volume: DICOM images need three orthogonal axes")
 
 
-def _stored(array: NDArray[Any]) -> _Stored:
+def stored_values(array: NDArray[Any]) -> Stored:
+    """Whole numbers up to 65535 as they are, others with a rescale to 16 bits."""
     values = np.asarray(array, np.float64)
     if not np.isfinite(values).all():
         raise ValueError("volume: expected finite voxels")
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 65535 and not (values % 1).any():
         bits = 12 if high <= SMALLEST_RANGE else 16
-        return _Stored(pixels=values.astype(np.uint16), bits=bits, slope=1.0, intercept=0.0)
+        return Stored(pixels=values.astype(np.uint16), bits=bits, slope=1.0, intercept=0.0)
     # as the reader will see them: a DS holds 16 characters
-    slope, intercept = float(_decimal((high - low) / 65535 or 1.0)), float(_decimal(low))
+    slope, intercept = float(decimal((high - low) / 65535 or 1.0)), float(decimal(low))
     pixels = np.clip(np.round((values - intercept) / slope), 0, 65535).astype(np.uint16)
-    return _Stored(pixels=pixels, bits=16, slope=slope, intercept=intercept)
+    return Stored(pixels=pixels, bits=16, slope=slope, intercept=intercept)
 
 
-def _decimal(value: float) -> DSfloat:
+def decimal(value: float) -> DSfloat:
+    """A decimal string, at most 16 characters."""
     return DSfloat(float(value), auto_format=True)
 
 
-def _uid(header: MrHeader, *entropy: str) -> UID:
+def uid_of(header: MrHeader, *entropy: str) -> UID:
+    """The same for the same header and words."""
     own = (header.patient.id, header.study_date.isoformat(), header.study_key, *entropy)
     return generate_uid(entropy_srcs=["/".join(own)])
 
 
-def _shared_attributes(volume: Volume, header: MrHeader, stored: _Stored) -> Dataset:
+def _shared_attributes(volume: Volume, header: MrHeader, stored: Stored) -> Dataset:
     """What all images of the series have in common."""
     image = Dataset()
-    _identity(image, header)
+    add_identity(image, header)
     _sequence(image, header.sequence)
     _geometry(image, volume, header)
-    _pixel_format(image, stored)
+    add_pixel_format(image, stored)
     return image
 
 
-def _identity(image: Dataset, header: MrHeader) -> None:
+def add_identity(image: Dataset, header: MrHeader) -> None:
+    """Patient, study, series and frame of reference."""
     day = header.study_date.strftime("%Y%m%d")
     image.SpecificCharacterSet = "ISO_IR 100"
     image.SOPClassUID = MRImageStorage
@@ -136,12 +149,12 @@ def _identity(image: Dataset, header: MrHeader) -> None:
     image.PatientID = header.patient.id
     image.PatientBirthDate = header.patient.birth_date.strftime("%Y%m%d")
     image.PatientSex = header.patient.sex
-    image.StudyInstanceUID = _uid(header, "study")
-    image.SeriesInstanceUID = _uid(header, "series", str(header.series_number))
+    image.StudyInstanceUID = uid_of(header, "study")
+    image.SeriesInstanceUID = uid_of(header, "series", str(header.series_number))
     image.StudyID = header.study_key
     image.SeriesNumber = header.series_number
     image.AcquisitionNumber = 1
-    image.FrameOfReferenceUID = _uid(header, "frame")
+    image.FrameOfReferenceUID = uid_of(header, "frame")
     image.PositionReferenceIndicator = ""
 
 
@@ -175,14 +188,15 @@ def _geometry(image: Dataset, volume: Volume, header: MrHeader) -> None:
     along_row, down_column, between_slices = volume.spacing
     directions = volume.affine[:3, :2] / np.asarray(volume.spacing[:2])
     image.BodyPartExamined = "BRAIN"
-    image.PatientPosition = "HFS"
-    image.SliceThickness = _decimal(header.slice_thickness_mm or between_slices)
-    image.SpacingBetweenSlices = _decimal(between_slices)
-    image.ImageOrientationPatient = [_decimal(cosine) for cosine in directions.T.ravel()]
-    image.PixelSpacing = [_decimal(down_column), _decimal(along_row)]
+    image.PatientPosition = header.patient_position
+    image.SliceThickness = decimal(header.slice_thickness_mm or between_slices)
+    image.SpacingBetweenSlices = decimal(between_slices)
+    image.ImageOrientationPatient = [decimal(cosine) for cosine in directions.T.ravel()]
+    image.PixelSpacing = [decimal(down_column), decimal(along_row)]
 
 
-def _pixel_format(image: Dataset, stored: _Stored) -> None:
+def add_pixel_format(image: Dataset, stored: Stored) -> None:
+    """How the pixels are stored, a window, and the rescale where there is one."""
     image.SamplesPerPixel = 1
     image.PhotometricInterpretation = "MONOCHROME2"
     image.Columns, image.Rows = stored.pixels.shape[:2]
@@ -191,15 +205,15 @@ def _pixel_format(image: Dataset, stored: _Stored) -> None:
     image.HighBit = stored.bits - 1
     image.PixelRepresentation = 0
     brightest = stored.slope * float(np.percentile(stored.pixels[::4, ::4, ::2], 99)) + stored.intercept
-    image.WindowCenter = _decimal((brightest + stored.intercept) / 2)
-    image.WindowWidth = _decimal(max(brightest - stored.intercept, 1.0))
+    image.WindowCenter = decimal((brightest + stored.intercept) / 2)
+    image.WindowWidth = decimal(max(brightest - stored.intercept, 1.0))
     if (stored.slope, stored.intercept) != (1.0, 0.0):
-        image.RescaleIntercept = _decimal(stored.intercept)
-        image.RescaleSlope = _decimal(stored.slope)
+        image.RescaleIntercept = decimal(stored.intercept)
+        image.RescaleSlope = decimal(stored.slope)
         image.RescaleType = "US"
 
 
-def _image(shared: Dataset, volume: Volume, stored: _Stored, index: int) -> FileDataset:
+def _image(shared: Dataset, volume: Volume, stored: Stored, index: int) -> FileDataset:
     uid = generate_uid(entropy_srcs=[f"{shared.SeriesInstanceUID}/{index + 1}"])
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = MRImageStorage
@@ -210,8 +224,8 @@ def _image(shared: Dataset, volume: Volume, stored: _Stored, index: int) -> File
     normal = np.cross(volume.affine[:3, 0], volume.affine[:3, 1])
     image.SOPInstanceUID = uid
     image.InstanceNumber = index + 1
-    image.ImagePositionPatient = [_decimal(mm) for mm in position]
-    image.SliceLocation = _decimal(float(position @ normal / np.linalg.norm(normal)))
+    image.ImagePositionPatient = [decimal(mm) for mm in position]
+    image.SliceLocation = decimal(float(position @ normal / np.linalg.norm(normal)))
     # rows first: the image is the transpose of the volume's slice
     image.PixelData = np.ascontiguousarray(stored.pixels[:, :, index].T).tobytes()
     image["PixelData"].VR = "OW"

@@ -1,6 +1,6 @@
 """The phantom pair as files that users upload, with the truth beside them.
 
-baseline/    T1.nii.gz FLAIR.nii.gz    or    t1/IM0001.dcm ... flair/IM0001.dcm ...
+baseline/    T1.nii.gz FLAIR.nii.gz    or    t1/IM0001.dcm ... flair/IM0001.dcm ...   (multi-frame: one each)
 follow_up/   the same
 truth/       truth.json  {baseline,follow_up}_{lesions,lesion_ids,brain}.nii.gz   each on its FLAIR's grid
 """
@@ -16,25 +16,26 @@ import numpy as np
 
 from model.phantom import PhantomOptions, PhantomPair, PhantomStudy, PhantomTruth, make_phantom_pair
 from model.volume import Affine, Volume
+from worker.dicom_enhanced_writer import write_enhanced_mr, write_legacy_converted_mr
 from worker.dicom_sequences import PHILIPS_FLAIR_3D, PHILIPS_T1_TFE, SIEMENS_FLAIR_2D, SIEMENS_MPRAGE, MrSequence
 from worker.dicom_writer import MrHeader, write_mr_series
 
+PhantomKind = Literal["dicom", "enhanced_dicom", "legacy_converted_dicom", "nifti"]
+"""One DICOM file per slice, one Enhanced MR or Legacy Converted Enhanced MR object per series, or NIfTI."""
 RAS_FROM_LPS: Affine = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 BASELINE_DATE, FOLLOW_UP_DATE = date(2023, 3, 14), date(2024, 4, 9)
 
 
-def write_phantom_pair(
-    folder: Path, *, kind: Literal["dicom", "nifti"], options: PhantomOptions | None = None
-) -> PhantomTruth:
+def write_phantom_pair(folder: Path, *, kind: PhantomKind, options: PhantomOptions | None = None) -> PhantomTruth:
     """The truth about the pair that it has made and written under `folder`."""
     pair = make_phantom_pair(options)
     write_pair(pair, folder, kind=kind)
     return pair.truth
 
 
-def write_pair(pair: PhantomPair, folder: Path, *, kind: Literal["dicom", "nifti"]) -> None:
+def write_pair(pair: PhantomPair, folder: Path, *, kind: PhantomKind) -> None:
     """Both studies and the truth as files under `folder`."""
     visits = (("baseline", pair.baseline, BASELINE_DATE), ("follow_up", pair.follow_up, FOLLOW_UP_DATE))
     for name, study, day in visits:
@@ -42,7 +43,7 @@ def write_pair(pair: PhantomPair, folder: Path, *, kind: Literal["dicom", "nifti
             write_nifti(study.t1, folder / name / "T1.nii.gz")
             write_nifti(study.flair, folder / name / "FLAIR.nii.gz")
         else:
-            _write_dicom(study, folder / name, day)
+            _write_dicom(study, folder / name, day, kind)
     _write_truth(pair, folder / "truth")
 
 
@@ -68,11 +69,16 @@ def truth_as_json(truth: PhantomTruth) -> dict[str, Any]:
     }
 
 
-def _write_dicom(study: PhantomStudy, folder: Path, day: date) -> None:
+def _write_dicom(study: PhantomStudy, folder: Path, day: date, kind: PhantomKind) -> None:
     t1, flair = _sequences(study)
     for number, name, volume, sequence in ((2, "t1", study.t1, t1), (3, "flair", study.flair, flair)):
         header = MrHeader(sequence=sequence, study_date=day, series_number=number)
-        write_mr_series(volume, folder / name, header=header)
+        if kind == "enhanced_dicom":
+            write_enhanced_mr(volume, folder / name / "IM0001.dcm", header=header)
+        elif kind == "legacy_converted_dicom":
+            write_legacy_converted_mr(volume, folder / name / "IM0001.dcm", header=header)
+        else:
+            write_mr_series(volume, folder / name, header=header)
 
 
 def _sequences(study: PhantomStudy) -> tuple[MrSequence, MrSequence]:

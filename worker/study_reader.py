@@ -7,14 +7,12 @@ from pydicom.dataset import Dataset
 
 from service.contracts.errors import (
     AmbiguousSeries,
-    CorruptImage,
     DifferentPatients,
     EmptyStudy,
     MissingFlair,
     MissingT1,
     MixedPatients,
     UnsupportedFile,
-    UnsupportedMultiFrame,
 )
 from service.contracts.nifti_names import scans_by_sequence
 from service.contracts.pydicom_silence import no_header_text
@@ -106,11 +104,9 @@ def _select(index: DicomIndex) -> Selection:
         return select(one.header for one in index.series)
     except (MissingT1, MissingFlair) as error:
         if index.flaws:
-            left_out = f"{len(index.flaws)} series left out because {index.flaws[0].message}"
-            raise CorruptImage(f"{left_out}; of the rest: {error.message}") from error
-        if index.enhanced:
-            left_out = f"{index.enhanced} enhanced multi-frame objects left out, which are not read yet"
-            raise UnsupportedMultiFrame(f"{left_out}; of the rest: {error.message}") from error
+            first = index.flaws[0]
+            left_out = f"{len(index.flaws)} series left out, the first because {first.message}"
+            raise type(first)(f"{left_out}; of the rest: {error.message}") from error
         raise
 
 

@@ -148,10 +148,10 @@ class UnsupportedTransferSyntax(BadInput):
 
 
 class UnsupportedMultiFrame(BadInput):
-    """Enhanced multi-frame MR, which is not read yet."""
+    """A multi-frame object that does not say of each frame what it is."""
 
     code = "unsupported_multi_frame"
-    title = "Enhanced multi-frame images are not supported yet"
+    title = "A multi-frame object cannot be read"
 
 
 class MissingSlice(BadInput):

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from model.phantom import SITE_A, SITE_B, PhantomOptions, make_phantom_pair
 from worker.phantom_files import write_pair
+from worker.study_reader import read_study
 
 
 def coarse(visit):
@@ -26,7 +27,7 @@ def pair():
 @pytest.fixture(scope="module")
 def folders(pair, tmp_path_factory):
     root = tmp_path_factory.mktemp("phantom")
-    for kind in ("dicom", "nifti"):
+    for kind in ("dicom", "enhanced_dicom", "legacy_converted_dicom", "nifti"):
         write_pair(pair, root / kind, kind=kind)
     return root
 
@@ -43,6 +44,19 @@ def test_dicom_and_nifti_hold_the_same_image_in_the_same_place(pair, folders, vi
         for corner in ((0, 0, 0), tuple(n - 1 for n in volume.array.shape)):
             world = read.TransformIndexToPhysicalPoint(corner)
             assert np.linalg.norm(world - (volume.affine @ (*corner, 1))[:3]) < 0.01
+
+
+@pytest.mark.parametrize("kind", ["enhanced_dicom", "legacy_converted_dicom"])
+@pytest.mark.parametrize("visit", ["baseline", "follow_up"])
+def test_multi_frame_objects_are_the_same_study_as_single_images(folders, visit, kind):
+    classic, frames = read_study(folders / "dicom" / visit), read_study(folders / kind / visit)
+    assert len(list((folders / kind / visit).rglob("*.dcm"))) == 2
+    for name in ("t1", "flair"):
+        one, other = getattr(classic, name), getattr(frames, name)
+        assert (one.volume.array == other.volume.array).all()
+        np.testing.assert_allclose(one.volume.affine, other.volume.affine, atol=1e-6)
+        assert one.slice_thickness_mm == other.slice_thickness_mm
+    assert classic.acquired == frames.acquired
 
 
 def test_truth_stands_beside_the_images(pair, folders):

@@ -6,11 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from pydicom.uid import MRImageStorage
 
 from service.contracts.blobs import BlobStore
 from service.contracts.errors import StudyGone
 from service.contracts.pydicom_silence import no_header_text
-from worker.dicom_index import ENHANCED_MR, MR_IMAGE_STORAGE, read_header
+from worker.dicom_frames import ENHANCED_MR
+from worker.dicom_index import read_header
 from worker.dicom_values import day, text
 from worker.pacs.study_source import ListedSeries, ListedStudy
 from worker.patient_identity import identity_of, may_be_same_person
@@ -78,4 +80,4 @@ class ReceivedSource:
 @no_header_text()
 def _header(path: Path) -> Dataset | None:
     header = read_header(path)
-    return header if header is not None and header.SOPClassUID in (MR_IMAGE_STORAGE, *ENHANCED_MR) else None
+    return header if header is not None and header.SOPClassUID in (MRImageStorage, *ENHANCED_MR) else None

@@ -22,6 +22,7 @@ from model.volume import Volume, voxel_volume_of, world_from_voxel
 from service.contracts.errors import ResultInconsistent
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.report import Report
+from worker.reports.dicom_sources import as_single_images, frame_of, refer_to_frames
 
 MANUFACTURER = "msdelta"
 SERIES_NUMBER = 9001
@@ -43,7 +44,7 @@ class LesionImages:
     ids: Volume
     """int32 on the FLAIR's own grid: the id of the report's row at each lesion voxel."""
     headers: Sequence[Dataset]
-    """Of the FLAIR images, in the order of the third axis."""
+    """Of the FLAIR images or frames, in the order of the third axis (`worker.dicom_reader.read_headers`)."""
 
 
 @no_header_text()
@@ -61,7 +62,7 @@ def write_seg(images: LesionImages, report: Report, path: Path) -> hd.seg.Segmen
     stack = images.ids.array.transpose(2, 1, 0)  # column, row, slice -> slice, row, column
     made_by = _made_by(images.headers, report)
     seg = hd.seg.Segmentation(
-        source_images=images.headers,
+        source_images=as_single_images(images.headers),
         pixel_array=np.searchsorted([0, *ids], stack).astype(np.uint16),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(n, id_, images, report) for n, id_ in enumerate(ids, start=1)],
@@ -76,6 +77,7 @@ def write_seg(images: LesionImages, report: Report, path: Path) -> hd.seg.Segmen
         content_label="LESIONS",
         content_description=NOT_VERIFIED,
     )
+    refer_to_frames(seg, images.headers)
     seg.SeriesDescription = f"MS lesions ({NOT_VERIFIED})"
     seg.save_as(path)
     return check_seg(path, images.ids)
@@ -154,7 +156,7 @@ def _measured(labels: NDArray[Any], affine: NDArray[Any]) -> dict[int, _Measured
 
 def _made_by(headers: Sequence[Dataset], report: Report) -> str:
     """What the UIDs hang on: the images, the weights, and the job."""
-    images = "/".join(str(one.SOPInstanceUID) for one in headers)
+    images = "/".join(f"{one.SOPInstanceUID}{'' if frame_of(one) is None else f'#{frame_of(one)}'}" for one in headers)
     return f"{images}/{'/'.join(report.model.sha256)}/{case_of(report)}"
 
 

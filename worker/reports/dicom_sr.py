@@ -27,6 +27,7 @@ from worker.reports.dicom_seg import (
     segment_numbers,
     tracking,
 )
+from worker.reports.dicom_sources import leave_out_positions, objects_of
 
 SERIES_NUMBER = 9002
 PROCEDURE = CodedConcept("24590-2", "LN", "MR Brain")
@@ -51,7 +52,7 @@ class Findings:
 
     time_point: TimePointName
     headers: Sequence[Dataset]
-    """Of its FLAIR images."""
+    """Of its FLAIR images or frames."""
     seg: hd.seg.Segmentation | None
     """Its lesions; None: there are none."""
 
@@ -68,21 +69,25 @@ def write_sr(findings: Sequence[Findings], report: Report, path: Path) -> None:
     Raises:
         ResultInconsistent: the written numbers are not the report's.
     """
-    study = findings[-1].headers[0]
-    others = [one for found in findings for one in found.headers if one is not study]
+    images = objects_of(findings[-1].headers)
+    study = images[0]
+    others = [one for found in findings for one in objects_of(found.headers) if one is not study]
     groups = [group for found in findings for group in (*_lesions(found, report), _totals(found.time_point, report))]
     series_uid, uid = (
         generate_uid(entropy_srcs=[case_of(report), str(study.SOPInstanceUID), n]) for n in ("series", "sr")
     )
+    content = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=_observer(report)),
+        procedure_reported=PROCEDURE,
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+        referenced_images=images,
+    )
+    (library,) = (one for one in content[0].ContentSequence if one.name == codes.DCM.ImageLibrary)
+    leave_out_positions(library, images)
     sr = hd.sr.Comprehensive3DSR(
         evidence=[study, *others, *(found.seg for found in findings if found.seg is not None)],  # the first: its study
-        content=hd.sr.MeasurementReport(
-            observation_context=hd.sr.ObservationContext(observer_device_context=_observer(report)),
-            procedure_reported=PROCEDURE,
-            imaging_measurements=groups,
-            title=codes.DCM.ImagingMeasurementReport,
-            referenced_images=findings[-1].headers,
-        ),
+        content=content,
         series_instance_uid=series_uid,
         series_number=SERIES_NUMBER,
         sop_instance_uid=uid,

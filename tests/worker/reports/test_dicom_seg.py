@@ -14,6 +14,7 @@ from model.volume import Volume
 from service.contracts.errors import ResultInconsistent
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.report import LesionRow, LesionStatus, Report
+from tests.fixtures.multi_frame import KINDS, write_kind
 from tests.fixtures.report_case import longitudinal
 from tests.fixtures.small_studies import FLAIR_HEADER, edit, small_volume
 from worker.dicom_index import index_folder
@@ -45,14 +46,16 @@ def report() -> Report:
     return build_report(longitudinal()).model_copy(update={"lesions": made})
 
 
-def images_in(folder: Path, plane: str = "axial", tilt=(0.0, 0.0, 0.0), *, reverse: bool = False) -> LesionImages:
+def images_in(
+    folder: Path, plane: str = "axial", tilt=(0.0, 0.0, 0.0), *, reverse: bool = False, kind: str = "classic"
+) -> LesionImages:
     """A written FLAIR series, and lesions on the grid that it is read on."""
     volume = small_volume(plane, tilt)
     if reverse:
         flip = np.diag([1.0, 1.0, -1.0, 1.0])
         flip[2, 3] = volume.array.shape[2] - 1
         volume = Volume(array=volume.array[:, :, ::-1], affine=volume.affine @ flip)
-    write_mr_series(volume, folder, header=FLAIR_HEADER)
+    write_kind(kind, volume, folder, header=FLAIR_HEADER)
     stack = read_stack(index_folder(folder).series[0])
     ids = np.zeros(stack.volume.array.shape, np.int32)
     for lesion, box in BOXES.items():
@@ -78,11 +81,12 @@ def measured(path: Path) -> dict[str, tuple[int, np.ndarray]]:
     return {label: (len(at), at.mean(axis=0)) for label, at in every.items()}
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("plane", "tilt", "reverse"), ORIENTATIONS)
 def test_every_lesion_lies_where_it_is_in_the_patient(
-    tmp_path: Path, report: Report, plane: str, tilt: tuple[float, float, float], reverse: bool
+    tmp_path: Path, report: Report, kind: str, plane: str, tilt: tuple[float, float, float], reverse: bool
 ) -> None:
-    images = images_in(tmp_path / "flair", plane, tilt, reverse=reverse)
+    images = images_in(tmp_path / "flair", plane, tilt, reverse=reverse, kind=kind)
 
     assert write_seg(images, report, tmp_path / "seg.dcm")
 
@@ -163,8 +167,9 @@ def test_without_lesions_there_is_no_object(tmp_path: Path, report: Report) -> N
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
-def test_dciodvfy_finds_no_error(tmp_path: Path, report: Report) -> None:
-    write_seg(images_in(tmp_path / "flair", tilt=(5.0, 2.0, 1.0)), report, tmp_path / "seg.dcm")
+@pytest.mark.parametrize("kind", KINDS)
+def test_dciodvfy_finds_no_error(tmp_path: Path, report: Report, kind: str) -> None:
+    write_seg(images_in(tmp_path / "flair", tilt=(5.0, 2.0, 1.0), kind=kind), report, tmp_path / "seg.dcm")
 
     verdict = subprocess.run(
         ["dciodvfy", "-new", str(tmp_path / "seg.dcm")], capture_output=True, text=True, check=False
