@@ -33,8 +33,9 @@ class Login(AuthBase):
     def __init__(self, server: DicomWebServer) -> None:
         self._basic = None
         self._bearer = None
-        if server.username is not None and server.password_file is not None:
-            self._basic = requests.auth.HTTPBasicAuth(server.username, read_secret(server.password_file))
+        if server.username is not None:
+            password = "" if server.password_file is None else read_secret(server.password_file)
+            self._basic = requests.auth.HTTPBasicAuth(server.username, password)
         elif server.bearer_token_file is not None:
             self._bearer = read_secret(server.bearer_token_file)
 
@@ -46,8 +47,12 @@ class Login(AuthBase):
         return request if self._basic is None else self._basic(request)
 
 
-def open_dicomweb(server: DicomWebServer) -> DICOMwebClient:
+def open_dicomweb(server: DicomWebServer, *, chunk_bytes: int = 10**6) -> DICOMwebClient:
     """A client that asks once (the caller has retries of its own), follows nobody elsewhere and uses no proxy.
+
+    Args:
+        server: where, and as whom.
+        chunk_bytes: what is received goes through memory in pieces of so many; a larger body is sent in such pieces.
 
     Raises:
         InvalidOption: a secret file is not there or empty.
@@ -61,8 +66,7 @@ def open_dicomweb(server: DicomWebServer) -> DICOMwebClient:
     if server.certificate_file is not None:
         session.verify = str(server.certificate_file)
     url = str(server.dicomweb).rstrip("/")
-    # The chunk size is above every request of ours: a plain Content-Length is understood by every server.
-    client = DICOMwebClient(url, session=session, timeout=server.timeout_s, chunk_size=2**31)
+    client = DICOMwebClient(url, session=session, timeout=server.timeout_s, chunk_size=chunk_bytes)
     client.set_http_retry_params(retry=False)
     return client
 
@@ -85,6 +89,8 @@ def _of_status(status: int) -> DeliveryFailed:
 
 
 def _plain_content_type(response: requests.Response, *_: object, **__: object) -> requests.Response:
-    """The client library knows the bare media types alone, and needs one."""
-    response.headers["Content-Type"] = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    """The client library knows the bare media types of documents alone, and needs one."""
+    bare = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not bare.startswith("multipart/"):
+        response.headers["Content-Type"] = bare
     return response

@@ -24,6 +24,8 @@ from worker.dicomweb_session import named, open_dicomweb
 REQUEST_BYTES = 32 * 2**20
 REQUEST_OBJECTS = 50
 """One request holds no more: it lies in memory as a whole, and servers limit the size of a body."""
+WHOLE_BODY = 2**31
+"""Above every request of ours: a body with a plain Content-Length is understood by every server, pieces are not."""
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ParseError)
 """What reading an answer raises that is no DICOM JSON or XML; such an answer names nothing."""
 CONFLICT = 409
@@ -38,7 +40,7 @@ def send_by_stow(parcels: Sequence[Parcel], destination: StowDestination) -> Non
         DeliveryFailed: the server cannot be reached, refuses, or does not confirm an object.
         InvalidOption: a secret file is not there.
     """
-    client = open_dicomweb(destination)
+    client = open_dicomweb(destination, chunk_bytes=WHOLE_BODY)
     try:
         for batch in batches(parcels, limit_bytes=REQUEST_BYTES, limit_objects=REQUEST_OBJECTS):
             _check(_stored(client, batch), batch, client)

@@ -1,6 +1,9 @@
 """STOW-RS to a real Orthanc, and to a server that answers as Orthanc cannot be made to."""
 
 import json
+import shutil
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +19,7 @@ from service.contracts.errors import (
     ObjectNotUnderstood,
     ObjectRefused,
     ReceiverBusy,
+    ReceiverNotTrusted,
     ReceiverRefused,
     ReceiverTimedOut,
     ReceiverUnreachable,
@@ -138,6 +142,17 @@ class OddServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.server_port}/dicom-web"
+
+    def speak_tls(self, folder: Path) -> Path:
+        """Its self-signed certificate."""
+        key, certificate = folder / "key.pem", folder / "certificate.pem"
+        names = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+        made = ("-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2")
+        subprocess.run(["openssl", "req", *made, *names], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        return certificate
 
     def close(self) -> None:
         self.server.shutdown()
@@ -268,3 +283,19 @@ def test_a_bearer_token_is_read_from_its_file(
     send(seg, destination(odd.url, tmp_path, username=None, bearer_token_file=token))
 
     assert odd.logins == ["Bearer abc"]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_certificate_is_trusted_where_the_site_says_so_alone(
+    objects: tuple[ResultObject, ...], odd: OddServer, tmp_path: Path
+) -> None:
+    seg, uid = one_of(objects)
+    odd.body = answer([uid])
+    certificate, url = odd.speak_tls(tmp_path), odd.url.replace("http:", "https:")
+
+    with pytest.raises(ReceiverNotTrusted) as refused:
+        send(seg, destination(url, tmp_path))
+    send(seg, destination(url, tmp_path, certificate_file=certificate))
+
+    assert not refused.value.retryable
+    assert len(odd.logins) == 1
