@@ -14,6 +14,7 @@ from service.contracts.api_keys import ApiKeys
 from service.contracts.arrivals import ArrivalStore
 from service.contracts.blobs import BlobStore
 from service.contracts.database import migrate, open_database
+from service.contracts.delivery_store import DeliveryStore
 from service.contracts.job_store import JobStore
 from service.contracts.logs import configure_logs, get_logger
 from service.contracts.queue import CeleryQueue, JobQueue
@@ -23,7 +24,7 @@ from service.contracts.site import read_site
 from service.contracts.study_store import StudyStore
 from service.dependencies import Parts
 from service.problems import add_problem_handlers
-from service.routes import arrivals, artifacts, dicomweb, health, jobs, studies
+from service.routes import arrivals, artifacts, deliveries, dicomweb, health, jobs, studies
 
 DESCRIPTION = """
 Which multiple sclerosis lesions are new, enlarging, stable, shrinking or resolved between two brain MRI studies.
@@ -51,6 +52,7 @@ def create_app(settings: Settings, *, queue: JobQueue | None = None) -> FastAPI:
         engine=engine,
         jobs=JobStore(engine),
         arrivals=ArrivalStore(engine),
+        deliveries=DeliveryStore(engine),
         studies=StudyStore(engine),
         keys=ApiKeys(engine),
         blobs=BlobStore(settings.data_folder),
@@ -77,7 +79,7 @@ def create_app(settings: Settings, *, queue: JobQueue | None = None) -> FastAPI:
     app.state.parts = parts
     app.middleware("http")(_log_request)
     add_problem_handlers(app)
-    for module in (studies, jobs, artifacts, arrivals, dicomweb, health):
+    for module in (studies, jobs, artifacts, deliveries, arrivals, dicomweb, health):
         app.include_router(module.router)
     return app
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from service.contracts.api_keys import ApiKey, ApiKeys, Scope
 from service.contracts.arrivals import ArrivalStore
 from service.contracts.blobs import BlobStore
+from service.contracts.delivery_store import DeliveryStore
 from service.contracts.errors import Forbidden, Unauthorized
 from service.contracts.job_store import JobStore
 from service.contracts.queue import JobQueue
@@ -28,6 +29,7 @@ class Parts:
     engine: Engine
     jobs: JobStore
     arrivals: ArrivalStore
+    deliveries: DeliveryStore
     studies: StudyStore
     keys: ApiKeys
     blobs: BlobStore

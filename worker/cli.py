@@ -15,6 +15,7 @@ from service.contracts.database import migrate, open_database
 from service.contracts.errors import BadInput, InvalidCheckpoint, InvalidOption, MsDeltaError
 from service.contracts.options import CompareOptions
 from service.contracts.settings import Settings
+from worker.deliveries_cli import deliveries_cli
 from worker.research_cli import research_cli
 from worker.site_cli import site_cli
 
@@ -26,6 +27,7 @@ cli = typer.Typer(
 )
 keys_cli = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
+cli.add_typer(deliveries_cli, name="deliveries")
 cli.add_typer(research_cli)
 cli.add_typer(site_cli)
 

@@ -1,4 +1,4 @@
-"""What Celery calls: one job, and beside it a thread that sweeps and delivers."""
+"""What Celery calls: one job, and beside it a thread that sweeps and has deliveries sent."""
 
 import threading
 from functools import lru_cache
@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from service.contracts.arrivals import ArrivalStore
 from service.contracts.blobs import BlobStore
 from service.contracts.database import open_database
-from service.contracts.deliveries import DeliveryStore
+from service.contracts.delivery_store import DeliveryStore
 from service.contracts.errors import MsDeltaError, WorkerLost
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import Job, Lease
@@ -20,8 +20,8 @@ from service.contracts.queue import RUN_JOB, CeleryQueue, JobQueue
 from service.contracts.site import read_site
 from service.contracts.study_store import StudyStore
 from worker.app import app, settings
-from worker.callback import deliver_due
 from worker.case import Progress
+from worker.delivery.channels import courier_of
 from worker.pipeline_tools import Tools, load_tools
 from worker.runner import Runner
 from worker.series_rules_file import load_rules
@@ -115,10 +115,11 @@ def _attend_arrivals() -> None:
 def _keep_house() -> None:
     """Sweeps and delivers until the worker stops; every worker does it, the job store keeps them apart."""
     engine = open_database(settings.database)
-    jobs, queue, deliveries = JobStore(engine), CeleryQueue(settings.broker_url), DeliveryStore(engine)
+    jobs, queue = JobStore(engine), CeleryQueue(settings.broker_url)
+    courier = courier_of(DeliveryStore(engine), jobs, BlobStore(settings.data_folder), settings)
     while not _stop.wait(min(2.0, settings.sweep_every_s)):
         try:
             sweep_once(jobs, queue, max_attempts=settings.max_attempts, lost_message_s=settings.lost_message_s)
-            deliver_due(deliveries, jobs, settings)
+            courier.send_due()
         except (MsDeltaError, OperationalError) as error:
             get_logger().warning("housekeeping failed, tried again", **describe(error))

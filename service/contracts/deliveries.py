@@ -1,80 +1,113 @@
-"""What has to be told to others when a job ends; each delivery has its own retries."""
+"""What has to be brought to others when a job has ended: results to destinations, a callback to the caller.
 
+pending --delivered--> delivered       replay leads back to pending from every other state
+   |  ^                                a failed attempt stays pending until its next try, or is dead
+   |  +---- next try ----+             abandoned: an operator or the owner gave it up
+   +--gave up--> dead    |
+"""
+
+import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection
 
 from service.contracts.tables import deliveries
 
-FIRST_RETRY_S = 10.0
+
+class DeliveryKind(StrEnum):
+    """What is brought."""
+
+    CALLBACK = "callback"
+    """The news that a job has ended, to the caller's URL."""
+    DICOM = "dicom"
+    """The result's DICOM objects, to a destination of the site file."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    """Proven: the receiver has confirmed every object."""
+    DEAD = "dead"
+    """Given up; waits for `replay`."""
+    ABANDONED = "abandoned"
+    """Somebody has decided that it need not arrive."""
+
+
+UNPROVEN = (DeliveryState.PENDING, DeliveryState.DEAD)
+"""What a result must still be kept for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """Who is to get something: a destination by its name, or a URL."""
+
+    kind: DeliveryKind
+    target: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One thing to tell one receiver; state: pending, delivered or dead."""
+    """One row of the table; all times are UTC."""
 
     id: str
     job_id: str
-    kind: str
+    kind: DeliveryKind
     target: str
+    """Name of a destination, or the callback's URL (which stays out of logs and answers)."""
+    state: DeliveryState
     attempts: int
+    """How often it was tried since it was noted or last replayed."""
+    next_attempt: datetime
+    """When it is due; while it is being sent, when its lease ends."""
+    last_attempt: datetime | None
+    delivered: datetime | None
+    error_code: str | None
+    """Of the last attempt."""
+    lease_token: str | None
+    """Of the worker that is sending it."""
 
 
-def add_delivery(connection: Connection, *, job_id: str, kind: str, target: str, due: datetime) -> None:
-    """Notes a delivery in the transaction that ends the job."""
-    connection.execute(
-        deliveries.insert().values(
-            id=uuid.uuid4().hex,
-            job_id=job_id,
-            kind=kind,
-            target=target,
-            state="pending",
-            attempts=0,
-            next_attempt=due,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often to try, and how long to wait between: doubling, with a limit."""
+
+    attempts: int
+    first_wait_s: float
+    longest_wait_s: float
+
+    def wait_s(self, attempts: int) -> float | None:
+        """Seconds until the next try after so many, drawn within a quarter around the plan; None: no more.
+
+        The draw keeps deliveries that failed together from coming back together.
+        """
+        if attempts >= self.attempts:
+            return None
+        planned = min(self.first_wait_s * 2.0 ** min(attempts - 1, 60), self.longest_wait_s)
+        return planned * random.uniform(0.75, 1.25)
+
+
+def add_deliveries(
+    connection: Connection, *, job_id: str, kind: DeliveryKind, targets: Iterable[str], due: datetime
+) -> list[str]:
+    """Notes a delivery to each target in the caller's transaction; their ids."""
+    made = []
+    for target in targets:
+        made.append(uuid.uuid4().hex)
+        connection.execute(
+            deliveries.insert().values(
+                id=made[-1],
+                job_id=job_id,
+                kind=kind.value,
+                target=target,
+                state=DeliveryState.PENDING.value,
+                attempts=0,
+                next_attempt=due,
+            )
         )
-    )
-
-
-class DeliveryStore:
-    """Pending deliveries; taking one moves its next attempt back, so that two workers do not do it at once."""
-
-    def __init__(self, engine: Engine, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._engine = engine
-        self._now = now
-
-    def take_due(self, *, max_attempts: int) -> list[Delivery]:
-        """Deliveries whose time has come, each counted as attempted; the next try waits twice as long as the last."""
-        now, taken = self._now(), []
-        due = (deliveries.c.state == "pending", deliveries.c.next_attempt <= now)
-        with self._engine.begin() as connection:
-            for row in connection.execute(select(deliveries).where(*due).limit(20)).all():
-                attempts = row.attempts + 1
-                wait = timedelta(seconds=FIRST_RETRY_S * 2 ** (attempts - 1))
-                changed = connection.execute(
-                    update(deliveries)
-                    .where(deliveries.c.id == row.id, deliveries.c.attempts == row.attempts, *due)
-                    .values(attempts=attempts, next_attempt=now + wait, state=_after(attempts, max_attempts))
-                )
-                if changed.rowcount == 1:
-                    taken.append(
-                        Delivery(id=row.id, job_id=row.job_id, kind=row.kind, target=row.target, attempts=attempts)
-                    )
-        return taken
-
-    def delivered(self, delivery: Delivery) -> None:
-        """Notes that the receiver has it."""
-        with self._engine.begin() as connection:
-            connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(state="delivered"))
-
-    def states(self, job_id: str) -> list[str]:
-        """State of each delivery of a job."""
-        with self._engine.connect() as connection:
-            query = select(deliveries.c.state).where(deliveries.c.job_id == job_id)
-            return [row.state for row in connection.execute(query)]
-
-
-def _after(attempts: int, max_attempts: int) -> str:
-    return "dead" if attempts >= max_attempts else "pending"
+    return made

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.contracts.deliveries import add_delivery
+from service.contracts.deliveries import DeliveryKind, add_deliveries
 from service.contracts.errors import IdempotencyConflict, JobNotFound, LeaseLost, WorkerLost
 from service.contracts.jobs import TRANSITIONS, Job, JobEvent, JobState, Lease, advance
 from service.contracts.tables import jobs
@@ -31,6 +31,8 @@ class NewJob:
     owner: str
     idempotency_key: str | None
     request_digest: str
+    deliver_to: tuple[str, ...] = ()
+    """Names of destinations of the site file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class JobStore:
             "baseline": new.baseline,
             "options": new.options,
             "callback_url": new.callback_url,
+            "deliver_to": list(new.deliver_to),
             "owner": new.owner,
             "idempotency_key": new.idempotency_key,
             "request_digest": new.request_digest,
@@ -153,7 +156,7 @@ class JobStore:
     def finish(
         self, lease: Lease, event: JobEvent, *, error_code: str | None = None, error_message: str | None = None
     ) -> None:
-        """Ends the job, and notes the callback to deliver, in one transaction.
+        """Ends the job, and notes what is to be delivered, in one transaction.
 
         Raises:
             LeaseLost: another worker holds the job, or it has ended.
@@ -167,7 +170,7 @@ class JobStore:
             )
             if done.rowcount != 1:
                 raise LeaseLost("the lease ran out before the job was finished")
-            _note_callback(connection, lease.job_id, now)
+            _note_deliveries(connection, lease.job_id, now)
 
     def request_cancel(self, job_id: str) -> Job:
         """A queued job is cancelled at once; a running one is asked to stop.
@@ -186,7 +189,7 @@ class JobStore:
                 update(jobs).where(jobs.c.id == job_id, jobs.c.state == state.value).values(**values)
             )
             if changed.rowcount == 1 and state is JobState.QUEUED:
-                _note_callback(connection, job_id, now)
+                _note_deliveries(connection, job_id, now)
         return self.get(job_id)
 
     def give_back(self, lease: Lease) -> bool:
@@ -216,7 +219,7 @@ class JobStore:
                 elif _requeue(connection, held, now):
                     requeued.append(row.id)
                 if row.id not in requeued:
-                    _note_callback(connection, row.id, now)
+                    _note_deliveries(connection, row.id, now)
         return Swept(requeued=tuple(requeued), failed=tuple(failed))
 
     def waiting(self, *, longer_than_s: float) -> list[str]:
@@ -282,13 +285,17 @@ def _close(
     connection.execute(update(jobs).where(*held).values(**values))
 
 
-def _note_callback(connection: Connection, job_id: str, now: datetime) -> None:
-    url = _row(connection, job_id).callback_url
-    if url:
-        add_delivery(connection, job_id=job_id, kind="callback", target=url, due=now)
+def _note_deliveries(connection: Connection, job_id: str, now: datetime) -> None:
+    """The callback at every end; the result to its destinations when there is one."""
+    row = _row(connection, job_id)
+    if row.callback_url:
+        targets = (row.callback_url,)
+        add_deliveries(connection, job_id=job_id, kind=DeliveryKind.CALLBACK, targets=targets, due=now)
+    if row.state == JobState.SUCCEEDED.value:
+        add_deliveries(connection, job_id=job_id, kind=DeliveryKind.DICOM, targets=row.deliver_to, due=now)
 
 
 def _job(row: Row[Any]) -> Job:
     names = Job.__dataclass_fields__
     values = {name: getattr(row, name) for name in names}
-    return Job(**{**values, "state": JobState(row.state)})
+    return Job(**{**values, "state": JobState(row.state), "deliver_to": tuple(row.deliver_to)})

@@ -84,6 +84,8 @@ class Job:
     baseline: str | None
     options: dict[str, object]
     callback_url: str | None
+    deliver_to: tuple[str, ...]
+    """Names of the destinations that the result goes to."""
     owner: str
     """Id of the API key that made the job."""
     created: datetime

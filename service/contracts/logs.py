@@ -14,7 +14,7 @@ ALLOWED_FIELDS = frozenset(
     {
         "event", "level", "timestamp", "job_id", "study_id", "attempt", "state", "stage", "code", "method", "route",
         "status", "duration_s", "bytes", "files", "request_id", "key_id", "worker", "error_type", "trace", "count",
-        "pid", "port", "delivery_id", "signal", "arrival_id",
+        "pid", "port", "delivery_id", "destination", "kind", "signal", "arrival_id",
     }
 )  # fmt: skip
 """Everything else is left out: a name cannot leak through a field that does not exist."""

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AnyHttpUrl, AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.contracts.arrivals import ArrivalState
+from service.contracts.deliveries import DeliveryKind, DeliveryState
 from service.contracts.jobs import JobState
 from service.contracts.options import CompareOptions
+from service.contracts.site import Name
 
 
 class _Schema(BaseModel):
@@ -33,6 +35,9 @@ class JobRequest(_Schema):
     baseline: str | None = Field(default=None, description="study id; left out: single time point mode")
     options: CompareOptions = CompareOptions()
     callback_url: AnyHttpUrl | None = Field(default=None, description="told when the job has ended")
+    deliver_to: tuple[Name, ...] = Field(
+        default=(), max_length=32, description="destinations of the site that get the result's DICOM objects"
+    )
 
 
 class JobError(_Schema):
@@ -53,6 +58,7 @@ class JobView(_Schema):
     baseline: str | None
     follow_up: str
     options: CompareOptions
+    deliver_to: tuple[str, ...]
     attempt: int
     created: AwareDatetime
     started: AwareDatetime | None
@@ -66,6 +72,27 @@ class JobList(_Schema):
 
     jobs: tuple[JobView, ...]
     next: str | None = Field(description="cursor of the next page")
+
+
+class DeliveryView(_Schema):
+    """A delivery as the job's owner sees it: no address."""
+
+    id: str
+    kind: DeliveryKind
+    destination: str | None = Field(description="its name in the site file; null: the callback")
+    state: DeliveryState
+    attempts: int
+    last_attempt: AwareDatetime | None
+    next_attempt: AwareDatetime | None
+    delivered: AwareDatetime | None
+    error_code: str | None = Field(description="of the last attempt")
+    error_title: str | None
+
+
+class DeliveryList(_Schema):
+    """The deliveries of a job."""
+
+    deliveries: tuple[DeliveryView, ...]
 
 
 class Artifact(_Schema):

@@ -44,8 +44,22 @@ class Settings(BaseSettings):
     visibility_timeout_s: int = 7200
     """Redis hands a message out again after this; longer than the hard time limit."""
     callback_attempts: int = 8
+    callback_first_wait_s: float = 10.0
+    callback_longest_wait_s: float = 3600.0
+    callback_key_files: tuple[Path, ...] = ()
+    """Each holds one signing key (`whsec_...`, Standard Webhooks); callbacks bear the signature of every key, so that a
+    key can be rotated. None: callbacks are not signed."""
     allow_private_callbacks: bool = False
     """Callbacks to loopback and private addresses: for a site's own network and for tests."""
+
+    delivery_attempts: int = 102
+    """Of a result to a destination; with the waits below the last one is about a day after the first."""
+    delivery_first_wait_s: float = 10.0
+    delivery_longest_wait_s: float = 900.0
+    delivery_lease_s: float = 60.0
+    """A delivery whose worker died is taken by another after this; a living worker renews it while it sends."""
+    delivery_limit_s: float = 7200.0
+    """A send that takes longer than this is no longer protected from a second one."""
 
     @property
     def database(self) -> str:

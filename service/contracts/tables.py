@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -48,6 +48,7 @@ jobs = Table(
     Column("follow_up", String(32), nullable=False),
     Column("options", JSON, nullable=False),
     Column("callback_url", Text),
+    Column("deliver_to", JSON, nullable=False, server_default=text("'[]'")),
     Column("owner", String(32), nullable=False),
     Column("idempotency_key", String(64)),
     Column("request_digest", String(64), nullable=False),
@@ -78,7 +79,12 @@ deliveries = Table(
     Column("state", String(12), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_attempt", UtcDateTime, nullable=False),
+    Column("last_attempt", UtcDateTime),
+    Column("delivered", UtcDateTime),
+    Column("error_code", String(48)),
+    Column("lease_token", String(32)),
     Index("deliveries_due", "state", "next_attempt"),
+    Index("deliveries_job", "job_id"),
 )
 
 api_keys = Table(

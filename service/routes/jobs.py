@@ -12,7 +12,14 @@ from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEv
 from starlette.concurrency import run_in_threadpool
 
 from service.contracts.api_keys import ApiKey, Scope
-from service.contracts.errors import DependencyUnavailable, InvalidRequest, JobNotFound, errors_by_code
+from service.contracts.errors import (
+    DependencyUnavailable,
+    InvalidRequest,
+    JobNotFound,
+    NothingToDeliver,
+    UnknownDestination,
+    errors_by_code,
+)
 from service.contracts.job_store import NewJob
 from service.contracts.jobs import Job, JobState
 from service.contracts.logs import get_logger
@@ -38,6 +45,7 @@ def submit_job(
     for study in (body.follow_up, body.baseline):
         if study is not None:
             owned_study(study, parts, key)
+    _check_destinations(body, parts)
     job, created = parts.jobs.create(_new_job(body, key, idempotency_key))
     if created:
         _send(parts, job)
@@ -109,12 +117,13 @@ def view(job: Job) -> JobView:
         baseline=job.baseline,
         follow_up=job.follow_up,
         options=CompareOptions.model_validate(job.options),
+        deliver_to=job.deliver_to,
         attempt=job.attempt,
         created=job.created,
         started=job.started,
         ended=job.ended,
         error=error,
-        links={"self": here, "events": f"{here}/events", "artifacts": f"{here}/artifacts", "report": f"{here}/report"},
+        links={"self": here, **{name: f"{here}/{name}" for name in ("events", "artifacts", "report", "deliveries")}},
     )
 
 
@@ -139,8 +148,21 @@ async def _events(job_id: str, request: Request, parts: Parts) -> AsyncIterator[
         await asyncio.sleep(POLL_S)
 
 
+def _check_destinations(body: JobRequest, parts: Parts) -> None:
+    """Refuses what could never be delivered, before any work is done."""
+    if not body.deliver_to:
+        return
+    known = sorted(parts.site.destinations)
+    if not set(body.deliver_to) <= set(known):
+        raise UnknownDestination(f"deliver_to: expected names among {', '.join(known) or 'none'}, saw another")
+    if parts.studies.get(body.follow_up).kind != "dicom":
+        raise NothingToDeliver("expected a follow-up study of DICOM images, saw NIfTI: its result has no DICOM objects")
+
+
 def _new_job(body: JobRequest, key: ApiKey, idempotency_key: str | None) -> NewJob:
     content = body.model_dump(mode="json")
+    if not body.deliver_to:
+        del content["deliver_to"]  # requests of before there were destinations keep their digest
     hashed = None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
     return NewJob(
         follow_up=body.follow_up,
@@ -150,6 +172,7 @@ def _new_job(body: JobRequest, key: ApiKey, idempotency_key: str | None) -> NewJ
         owner=key.id,
         idempotency_key=hashed,
         request_digest=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
+        deliver_to=tuple(dict.fromkeys(body.deliver_to)),
     )
 
 

@@ -1,12 +1,14 @@
 """Studies: taken in, shown, deleted."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.contracts.api_keys import ApiKey
-from service.contracts.errors import IncompleteUpload, StudyInUse, StudyNotFound
+from service.contracts.deliveries import Delivery, DeliveryState
+from service.contracts.errors import DeliveryUnfinished, IncompleteUpload, StudyInUse, StudyNotFound
 from service.contracts.schemas import StudyReceipt
 from service.contracts.study_store import StudyRow
 from service.dependencies import Parts, PartsOf, Reader, Submitter, may_see
@@ -71,11 +73,21 @@ def show_study(study_id: str, parts: PartsOf, key: Reader) -> StudyReceipt:
 
 
 @router.delete("/{study_id}", status_code=204)
-def delete_study(study_id: str, parts: PartsOf, key: Submitter) -> None:
-    """Removes the study's files; results of ended jobs stay."""
+def delete_study(
+    study_id: str,
+    parts: PartsOf,
+    key: Submitter,
+    *,
+    abandon_deliveries: Annotated[bool, Query(description="give up results that have not arrived")] = False,
+) -> None:
+    """Removes the study's files, once every result of it has arrived where it is to go; results of ended jobs stay."""
     owned_study(study_id, parts, key)
     if parts.jobs.uses_study(study_id):
         raise StudyInUse("a job that has not ended needs this study")
+    if abandon_deliveries:
+        parts.deliveries.abandon(study_id)
+    elif unproven := parts.deliveries.unproven(study_id):
+        raise DeliveryUnfinished(_what_to_do(unproven))
     parts.blobs.delete_study(study_id)
     parts.studies.remove(study_id)
 
@@ -90,6 +102,14 @@ def owned_study(study_id: str, parts: Parts, key: ApiKey) -> StudyRow:
     if not may_see(key, row.owner):
         raise StudyNotFound("no study has this id")
     return row
+
+
+def _what_to_do(unproven: Sequence[Delivery]) -> str:
+    dead = sum(one.state is DeliveryState.DEAD for one in unproven)
+    return (
+        f"expected every result of this study to have arrived, saw {len(unproven) - dead} deliveries pending and "
+        f"{dead} dead; wait, replay the dead ones, or delete with abandon_deliveries=true"
+    )
 
 
 def _receipt(row: StudyRow) -> StudyReceipt:

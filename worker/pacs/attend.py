@@ -130,6 +130,7 @@ class ArrivalDesk:
                 owner=arrival.owner,
                 idempotency_key=key,
                 request_digest=key,
+                deliver_to=terms.deliver_to,
             )
         )
         if not made:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from dicomweb_client.web import DICOMwebClient
 from pydicom.dataset import Dataset
 
 from service.contracts.errors import CorruptImage, PacsRefused, PacsUnavailable, StudyGone
 from service.contracts.pydicom_silence import no_header_text
-from service.contracts.site import DicomWebServer, read_secret
+from service.contracts.site import DicomWebServer
 from worker.dicom_values import day, text
+from worker.dicomweb_session import open_dicomweb
 from worker.pacs.study_source import ListedSeries, ListedStudy
 
 REFUSALS = frozenset({400, 401, 403, 404, 405, 406, 415, 501})
@@ -21,22 +21,6 @@ ANY_SYNTAX = (("application/dicom", "*"),)
 """As the images are stored: no transcoding by the PACS, whose lossy idea could be another."""
 PERSON = ("PatientID", "IssuerOfPatientID", "PatientBirthDate", "StudyDate")
 PAGE = 5000
-
-
-def client_of(server: DicomWebServer) -> DICOMwebClient:
-    """A client with the server's credentials; it follows no proxy of the environment."""
-    session = requests.Session()
-    session.trust_env = False
-    if server.username is not None:
-        password = "" if server.password_file is None else read_secret(server.password_file)
-        session.auth = (server.username, password)
-    if server.bearer_token_file is not None:
-        session.headers["Authorization"] = f"Bearer {read_secret(server.bearer_token_file)}"
-    if server.certificate_file is not None:
-        session.verify = str(server.certificate_file)
-    client = DICOMwebClient(str(server.dicomweb).rstrip("/"), session=session, timeout=server.timeout_s)
-    client.set_http_retry_params(retry=False)  # what has failed is tried again by the arrival, later
-    return client
 
 
 @contextmanager
@@ -62,7 +46,7 @@ class DicomWebSource:
     """Studies at a DICOMweb server."""
 
     def __init__(self, server: DicomWebServer) -> None:
-        self._client = client_of(server)
+        self._client = open_dicomweb(server)
 
     def images(self, study_uid: str) -> frozenset[str]:
         """SOP Instance UIDs of the MR images of a study."""

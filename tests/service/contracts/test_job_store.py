@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import Engine
 
 from service.contracts.database import migrate
-from service.contracts.deliveries import DeliveryStore
 from service.contracts.errors import IdempotencyConflict, IllegalTransition, JobNotFound, LeaseLost
 from service.contracts.job_store import JobStore, NewJob
 from service.contracts.jobs import JobEvent, JobState
@@ -48,9 +47,10 @@ def new(**changes: object) -> NewJob:
 
 
 def test_a_new_job_is_queued_and_comes_back_as_it_was(store: JobStore, clock: Clock) -> None:
-    job, created = store.create(new())
+    job, created = store.create(new(deliver_to=("main", "archive")))
 
     assert created
+    assert job.deliver_to == ("main", "archive")
     assert store.get(job.id) == job
     assert (job.state, job.attempt, job.options) == (JobState.QUEUED, 0, {"mirroring": False})
     assert job.created == clock.time
@@ -221,36 +221,6 @@ def test_a_study_is_in_use_until_its_jobs_have_ended(store: JobStore) -> None:
     assert store.uses_study("f" * 32)
     store.request_cancel(job.id)
     assert not store.uses_study("b" * 32)
-
-
-def test_the_end_of_a_job_and_its_callback_are_one_write(store: JobStore, engine: Engine, clock: Clock) -> None:
-    deliveries = DeliveryStore(engine, now=clock)
-    job, _ = store.create(new(callback_url="https://example.org/done"))
-    lease = store.claim(job.id, lease_s=60)
-    assert lease is not None
-    assert deliveries.states(job.id) == []
-    store.finish(lease, JobEvent.SUCCEED)
-
-    (due,) = deliveries.take_due(max_attempts=3)
-
-    assert (due.target, due.attempts) == ("https://example.org/done", 1)
-    assert deliveries.take_due(max_attempts=3) == []
-    deliveries.delivered(due)
-    assert deliveries.states(job.id) == ["delivered"]
-
-
-def test_a_delivery_that_never_arrives_is_dead_after_its_attempts(
-    store: JobStore, engine: Engine, clock: Clock
-) -> None:
-    deliveries = DeliveryStore(engine, now=clock)
-    job, _ = store.create(new(callback_url="https://example.org/done"))
-    store.request_cancel(job.id)
-    for _ in range(3):
-        assert len(deliveries.take_due(max_attempts=3)) == 1
-        clock.pass_s(1000)
-
-    assert deliveries.take_due(max_attempts=3) == []
-    assert deliveries.states(job.id) == ["dead"]
 
 
 def test_migrating_twice_changes_nothing(engine: Engine, store: JobStore) -> None:
