@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import MediaStorageDirectoryStorage, MRImageStorage
 
+from service.contracts.dicom_headers import begins_as_dicom
 from service.contracts.errors import CorruptImage, EmptyStudy, MsDeltaError, UnsupportedMultiFrame
 from service.contracts.pydicom_silence import no_header_text
 from worker.dicom_frames import ENHANCED_MR, FRAME_TAGS, frame_headers
@@ -72,10 +73,6 @@ TAGS = [
     "RescaleIntercept",
     *FRAME_TAGS,
 ]
-
-
-BARE_STARTS = tuple(start for n in (0x00, 0x01, 0x05, 0x08) for start in (bytes((8, 0, n, 0)), bytes((0, 8, 0, n))))
-"""First tags of a data set that was stored without preamble and file header, little and big endian."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +143,6 @@ def read_header(path: Path) -> Dataset | None:
         # to pass over it would silently shorten the series that it belongs to
         raise CorruptImage("a DICOM file ends before it says which series it belongs to")
     return header
-
-
-def begins_as_dicom(path: Path) -> bool:
-    """Whether a file has the DICOM preamble, or begins with a group that only DICOM data sets begin with."""
-    with path.open("rb") as file:
-        start = file.read(132)
-    return start[128:132] == b"DICM" or start[:4] in BARE_STARTS
 
 
 def _patient_statement(header: Dataset) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from service.contracts.dicom_headers import begins_as_dicom
 from service.contracts.errors import (
     AmbiguousSeries,
     DifferentPatients,
@@ -17,7 +18,7 @@ from service.contracts.errors import (
 from service.contracts.nifti_names import scans_by_sequence
 from service.contracts.pydicom_silence import no_header_text
 from worker.case import Series, Study
-from worker.dicom_index import DicomIndex, DicomSeries, begins_as_dicom, index_folder
+from worker.dicom_index import DicomIndex, DicomSeries, index_folder
 from worker.dicom_reader import read_stack
 from worker.dicom_values import text
 from worker.nifti_reader import read_nifti
