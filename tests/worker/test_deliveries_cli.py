@@ -117,16 +117,19 @@ def test_what_cannot_be_replayed_is_refused_by_name(desk: Desk) -> None:
 
 @pytest.mark.pacs
 def test_a_destination_is_asked_whether_it_answers(desk: Desk, tmp_path: Path) -> None:
-    scp, orthanc = StoreScp(tmp_path / "scp").start(), Orthanc(tmp_path / "orthanc").start()
     secret = tmp_path / "secret"
     secret.write_text(PASSWORD)
-    desk.site.write_text(
-        f"destinations:\n"
-        f"  archive: {{kind: dimse, host: 127.0.0.1, port: {scp.port}, ae_title: ARCHIVE}}\n"
-        f"  main: {{kind: stow, dicomweb: '{orthanc.dicomweb}', username: {USER}, password_file: {secret}}}\n"
-    )
+    orthanc = Orthanc(tmp_path / "orthanc")
+    with StoreScp(tmp_path / "scp") as scp:
+        desk.site.write_text(
+            f"destinations:\n"
+            f"  archive: {{kind: dimse, host: 127.0.0.1, port: {scp.port}, ae_title: ARCHIVE}}\n"
+            f"  main: {{kind: stow, dicomweb: '{orthanc.dicomweb}', username: {USER}, password_file: {secret}}}\n"
+        )
+        try:
+            orthanc.start()
+            answers = [desk.types("test", name).output for name in ("archive", "main")]
+        finally:
+            orthanc.stop()
 
-    answers = [desk.types("test", name).output for name in ("archive", "main")]
-
-    scp.stop(), orthanc.stop()
     assert answers == ["archive: C-ECHO answered with status 0000\n", "main: QIDO-RS answered with no study\n"]

@@ -217,17 +217,15 @@ def test_wrong_credentials_are_dead_at_once_and_replayed_when_mended(
 
 def test_a_receiver_that_breaks_off_is_tried_again(tmp_path: Path, result: Path) -> None:
     house = House(tmp_path, result, delivery_attempts=2)
-    breaking = StoreScp(tmp_path / "scp", "--abort-after").start()
-    house.knows(main={"kind": "dimse", "host": "127.0.0.1", "port": breaking.port, "ae_title": TITLE})
-    job = house.finished_job("main")
-
     seen = []
-    for _ in range(3):
-        house.deliver()
-        row = house.row(job)
-        seen.append((row.state.value, row.attempts, row.error_code))
-        house.late += timedelta(minutes=30)
-    breaking.stop()
+    with StoreScp(tmp_path / "scp", "--abort-after") as breaking:
+        house.knows(main={"kind": "dimse", "host": "127.0.0.1", "port": breaking.port, "ae_title": TITLE})
+        job = house.finished_job("main")
+        for _ in range(3):
+            house.deliver()
+            row = house.row(job)
+            seen.append((row.state.value, row.attempts, row.error_code))
+            house.late += timedelta(minutes=30)
 
     assert seen[0] == ("pending", 1, "association_aborted")
     assert seen[1:] == [("dead", 2, "association_aborted")] * 2
