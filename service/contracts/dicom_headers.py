@@ -11,12 +11,9 @@ from pydicom.errors import InvalidDicomError
 
 from service.contracts.pydicom_silence import no_header_text
 
-<<<<<<< HEAD
 IDS = ("StudyInstanceUID", "SOPInstanceUID", "SOPClassUID")
-=======
 BARE_STARTS = tuple(start for n in (0x00, 0x01, 0x05, 0x08) for start in (bytes((8, 0, n, 0)), bytes((0, 8, 0, n))))
 """First tags of a data set that was stored without preamble and file header, little and big endian."""
->>>>>>> helper-b
 TAGS = ["PatientID", "PatientBirthDate", "StudyDate", "SOPInstanceUID", "Modality"]
 
 
@@ -48,7 +45,6 @@ def read_header(path: Path) -> DicomHeader | None:
     )
 
 
-<<<<<<< HEAD
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceIds:
     """Which instance a file is."""
@@ -69,13 +65,13 @@ def read_ids(path: Path) -> InstanceIds | None:
     if not (study and instance and sop_class):
         return None
     return InstanceIds(study=study, instance=instance, sop_class=sop_class)
-=======
+
+
 def begins_as_dicom(path: Path) -> bool:
     """Whether a file has the DICOM preamble, or begins with a group that only DICOM data sets begin with."""
     with path.open("rb") as file:
         start = file.read(132)
     return start[128:132] == b"DICM" or start[:4] in BARE_STARTS
->>>>>>> helper-b
 
 
 def count_patients(headers: Iterable[DicomHeader]) -> int:
