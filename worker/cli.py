@@ -78,6 +78,21 @@ def compare(
 
 
 @cli.command()
+def series(
+    studies: Annotated[list[Path], typer.Argument(metavar="[BASELINE] FOLLOW_UP", help="folder or zip each")],
+    rules: Annotated[Path | None, typer.Option(help="YAML: what differs from the shipped rules of choice")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the decision as JSON")] = False,
+) -> None:
+    """Shows which T1 and FLAIR a comparison would use, and why; exit status 0 when both were found."""
+    from worker.commands.series import show_series  # noqa: PLC0415
+
+    if len(studies) > 2:
+        raise typer.BadParameter("expected one or two studies")
+    if not show_series(studies, rules=rules, as_json=as_json, settings=Settings()):
+        raise typer.Exit(STATUS_FAILED)
+
+
+@cli.command()
 def predict(
     model: Annotated[Path, typer.Option("--model", "-m", help="LongiSeg or nnU-Net model folder, or safetensors")],
     scans: Annotated[Path, typer.Option("--input", "-i", help="folder with SCAN_0000.nii.gz, SCAN_0001.nii.gz ...")],

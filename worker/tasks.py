@@ -16,12 +16,14 @@ from service.contracts.jobs import Job, Lease
 from service.contracts.logs import describe, get_logger
 from service.contracts.options import CompareOptions
 from service.contracts.queue import RUN_JOB, CeleryQueue, JobQueue
+from service.contracts.series_questions import SeriesQuestions
 from service.contracts.study_store import StudyStore
 from worker.app import app, settings
 from worker.callback import deliver_due
 from worker.case import Progress
 from worker.pipeline_tools import Tools, load_tools
 from worker.runner import Runner
+from worker.series_answers import SeriesAnswerer
 
 _stop = threading.Event()
 
@@ -72,17 +74,27 @@ def _runner() -> Runner:
 
 @lru_cache(maxsize=1)
 def _tools() -> Tools:
-    return load_tools(weights=settings.weights, device=settings.device)
+    return load_tools(weights=settings.weights, device=settings.device, series_rules=settings.series_rules)
 
 
 @signals.worker_ready.connect
 def _start_housekeeping(**_: Any) -> None:
     threading.Thread(target=_keep_house, name="housekeeping", daemon=True).start()
+    threading.Thread(target=_answer_series, name="series", daemon=True).start()
 
 
 @signals.worker_shutdown.connect
 def _stop_housekeeping(**_: Any) -> None:
     _stop.set()
+
+
+def _answer_series() -> None:
+    """Which series a comparison would use is said also while a job runs."""
+    SeriesAnswerer(
+        questions=SeriesQuestions(open_database(settings.database)),
+        blobs=BlobStore(settings.data_folder),
+        rules=settings.series_rules,
+    ).keep_answering(_stop)
 
 
 def _keep_house() -> None:

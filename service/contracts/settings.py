@@ -27,6 +27,11 @@ class Settings(BaseSettings):
     weights: Path | None = None
     """A safetensors file or a folder with several; None: the shipped weights."""
     device: str = "auto"
+    series_rules: Path | None = None
+    """A site's own rules for choosing T1 and FLAIR, stating what differs from the shipped ones."""
+
+    series_answer_s: float = 20.0
+    """How long the API waits for a worker to read the headers of studies."""
 
     lease_s: float = 60.0
     heartbeat_s: float = 10.0

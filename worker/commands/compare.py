@@ -30,8 +30,8 @@ def compare_studies(
     from worker.pipeline_tools import load_tools  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
-        folders = [stack.enter_context(_as_folder(path, settings)) for path in studies]
-        tools = load_tools(weights=settings.weights, device=settings.device)
+        folders = [stack.enter_context(as_folder(path, settings)) for path in studies]
+        tools = load_tools(weights=settings.weights, device=settings.device, series_rules=settings.series_rules)
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.json").unlink(missing_ok=True)  # a report lies there only when this run has made it
         request = CaseRequest(
@@ -72,7 +72,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 @contextlib.contextmanager
-def _as_folder(path: Path, settings: Settings) -> Iterator[Path]:
+def as_folder(path: Path, settings: Settings) -> Iterator[Path]:
     """The folder itself, or a zip unpacked to a temporary one."""
     if path.is_dir():
         yield path
