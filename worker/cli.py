@@ -48,6 +48,9 @@ def compare(
     mask_only_changes: Annotated[
         str, typer.Option(help="masks differ, FLAIR does not: settle (one answer for both) or keep")
     ] = "settle",
+    missing_t1: Annotated[
+        str, typer.Option(help="a study without T1: refuse, or flair_only (needs MSDELTA_ALLOW_FLAIR_ONLY=1)")
+    ] = "refuse",
     registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
     prior_for_first: Annotated[str, typer.Option(help="prior of the baseline: follow-up or self")] = "follow-up",
     crop: Annotated[str, typer.Option(help="union or none")] = "union",
@@ -65,6 +68,7 @@ def compare(
         "threshold": threshold,
         "lesion_threshold": lesion_threshold,
         "mask_only_changes": mask_only_changes,
+        "missing_t1": missing_t1,
         "registration_backend": registration_backend,
         "prior_for_first": prior_for_first,
         "crop": crop,

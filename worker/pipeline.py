@@ -31,7 +31,7 @@ from worker.reports.summary import ReportInputs, build_report
 from worker.segmentation import Segmented, native_change_map, native_lesions, native_probability, native_rows
 from worker.series_rules import SeriesRules
 from worker.stage_clock import StageClock
-from worker.study_reader import StudyFolder, read_pair, read_study
+from worker.study_reader import HowToChoose, StudyFolder, read_pair, read_study
 
 FLAIR = 1
 """Its channel in a prepared scan."""
@@ -100,18 +100,21 @@ class Work:
 
 
 def _read(request: CaseRequest, rules: SeriesRules) -> tuple[Study | None, Study]:
+    choice = HowToChoose(rules=rules, flair_only=request.options.missing_t1 == "flair_only")
     if request.baseline is None:
-        return None, read_study(request.follow_up, acquired=request.follow_up_acquired, rules=rules)
+        return None, read_study(request.follow_up, acquired=request.follow_up_acquired, choice=choice)
     return read_pair(
         StudyFolder(folder=request.baseline, acquired=request.baseline_acquired),
         StudyFolder(folder=request.follow_up, acquired=request.follow_up_acquired),
-        rules=rules,
+        choice=choice,
     )
 
 
 def _time_point(study: Study, tools: Tools, settings: RegistrationSettings) -> TimePoint:
     brain = tools.brain_masker(study.flair.volume)
-    alignment = align_t1_to_flair(study.t1.volume, study.flair.volume, brain.mask, settings=settings)
+    alignment = None
+    if study.t1 is not None:
+        alignment = align_t1_to_flair(study.t1.volume, study.flair.volume, brain.mask, settings=settings)
     return TimePoint(study=study, brain=brain, alignment=alignment)
 
 
@@ -129,7 +132,7 @@ def _align(
             settings=settings,
         )
     except RegistrationFailed as error:
-        return None, not_aligned(error.message)
+        return None, not_aligned(error.message, baseline, follow_up)
     return pair, assess_pair(baseline, follow_up, pair)
 
 

@@ -73,7 +73,8 @@ def _choose(contents: list[DicomIndex | NiftiScans], rules: SeriesRules) -> _Cho
     headers = [_headers(held) for held in contents if isinstance(held, DicomIndex)]
     if len(headers) == 2:
         pair = select_pair(headers[0], headers[1], rules)
-        views = (_likeness("T1", pair.t1), _likeness("FLAIR", pair.flair))
+        found: list[tuple[SequenceName, Likeness | None]] = [("T1", pair.t1), ("FLAIR", pair.flair)]
+        views = tuple(_likeness(name, likeness) for name, likeness in found if likeness is not None)
         return _Chosen(selections=(pair.baseline, pair.follow_up), likeness=views)
     selections: list[Selection | None] = []
     for held in contents:
@@ -135,7 +136,10 @@ def _view(header: SeriesHeader, selection: Selection | None, rules: SeriesRules)
 
 
 def _chosen(selection: Selection | None) -> list[tuple[SequenceName, Choice]]:
-    return [] if selection is None else [("T1", selection.t1), ("FLAIR", selection.flair)]
+    if selection is None:
+        return []
+    found: list[tuple[SequenceName, Choice | None]] = [("T1", selection.t1), ("FLAIR", selection.flair)]
+    return [(name, choice) for name, choice in found if choice is not None]
 
 
 def _verdict(header: SeriesHeader, sequence: SequenceName, rules: SeriesRules) -> SequenceVerdict:

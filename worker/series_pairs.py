@@ -32,7 +32,8 @@ class PairSelection:
 
     baseline: Selection
     follow_up: Selection
-    t1: Likeness
+    t1: Likeness | None
+    """None: FLAIR alone in both, because one has no T1."""
     flair: Likeness
 
 
@@ -52,12 +53,17 @@ class _Couple:
 
 
 def select_pair(
-    baseline: Iterable[SeriesHeader], follow_up: Iterable[SeriesHeader], rules: SeriesRules | None = None
+    baseline: Iterable[SeriesHeader],
+    follow_up: Iterable[SeriesHeader],
+    rules: SeriesRules | None = None,
+    *,
+    flair_only: bool = False,
 ) -> PairSelection:
     """The two FLAIRs and the two T1s, best and most alike; the order of the headers does not matter.
 
     A series competes while it is within `plausible_within` points of the best of its study, so that likeness never
-    makes a bad series good.
+    makes a bad series good. With `flair_only` a study without T1 is not refused: FLAIR alone then serves for both,
+    since a T1 on one side would look like change.
 
     Raises:
         MissingFlair, MissingT1: a study has none; the message says which.
@@ -68,7 +74,13 @@ def select_pair(
     flairs = _candidates(headers, "FLAIR", rules, (None, None))
     flair = _couple(flairs, "FLAIR", rules)
     taken = flair.baseline.header.key, flair.follow_up.header.key
-    t1 = _couple(_candidates(headers, "T1", rules, taken), "T1", rules)
+    try:
+        t1 = _couple(_candidates(headers, "T1", rules, taken), "T1", rules)
+    except MissingT1:
+        if not flair_only:
+            raise
+        alone = (Selection(t1=None, flair=choice) for choice in (flair.baseline, flair.follow_up))
+        return PairSelection(baseline=next(alone), follow_up=next(alone), t1=None, flair=flair.likeness)
     return PairSelection(
         baseline=Selection(t1=t1.baseline, flair=flair.baseline),
         follow_up=Selection(t1=t1.follow_up, flair=flair.follow_up),

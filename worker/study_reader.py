@@ -1,6 +1,6 @@
 """A folder of DICOM or NIfTI files as one study: its T1 and its FLAIR, read and checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 
 from service.contracts.errors import (
     AmbiguousSeries,
+    BadInput,
     CorruptImage,
     DifferentPatients,
     EmptyStudy,
@@ -27,6 +28,7 @@ from worker.nifti_reader import read_nifti
 from worker.patient_identity import count_people, identity_of, may_be_same_person
 from worker.series_pairs import TIME_POINTS, PairSelection, select_pair
 from worker.series_rules import SeriesRules
+from worker.series_rules_file import packaged_rules
 from worker.series_selection import Choice, Selection, select
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
@@ -52,38 +54,50 @@ class NiftiScans:
     count: int
     """All NIfTI files there."""
 
-    def check(self) -> None:
-        """One file for each sequence.
+    def check(self, *, flair_only: bool = False) -> None:
+        """One file for each sequence; with `flair_only` none for T1 will do.
 
         Raises:
             MissingFlair, MissingT1, AmbiguousSeries: none, or more than one.
         """
         if not self.flair:
             raise MissingFlair(f"saw {self.count} NIfTI files, none whose name says FLAIR")
-        if not self.t1:
+        if not self.t1 and not flair_only:
             raise MissingT1(f"saw {self.count} NIfTI files, none whose name says T1")
         for sequence, found in (("T1", self.t1), ("FLAIR", self.flair)):
             if len(found) > 1:
                 raise AmbiguousSeries(f"saw {len(found)} NIfTI files whose names say {sequence}, expected one")
 
 
-def read_study(folder: Path, *, acquired: date | None = None, rules: SeriesRules | None = None) -> Study:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HowToChoose:
+    """How the series of a study are chosen."""
+
+    rules: SeriesRules = field(default_factory=packaged_rules)
+    flair_only: bool = False
+    """A study without T1 is not refused."""
+
+
+BY_DEFAULT = HowToChoose()
+
+
+def read_study(folder: Path, *, acquired: date | None = None, choice: HowToChoose = BY_DEFAULT) -> Study:
     """The study of a folder: its NIfTI files where their names say T1 and FLAIR, else its DICOM files.
 
     Args:
         folder: searched with all folders below; hidden files are passed over.
         acquired: date of the scan, where the caller knows it better than the headers.
-        rules: how series are chosen; the packaged ones where left out.
+        choice: how series are chosen.
 
     Raises:
         BadInput: what is wrong with it; the code says which.
     """
     with no_header_text():
-        return _study(study_contents(folder), acquired, rules)
+        return _study(study_contents(folder), acquired, choice)
 
 
 def read_pair(
-    baseline: StudyFolder, follow_up: StudyFolder, *, rules: SeriesRules | None = None
+    baseline: StudyFolder, follow_up: StudyFolder, *, choice: HowToChoose = BY_DEFAULT
 ) -> tuple[Study, Study]:
     """Two studies of one person, their series chosen together where both are DICOM.
 
@@ -93,12 +107,14 @@ def read_pair(
     with no_header_text():
         one, two = study_contents(baseline.folder), study_contents(follow_up.folder)
         if isinstance(one, DicomIndex) and isinstance(two, DicomIndex):
-            chosen = _select_together(one, two, rules)
+            chosen = _select_together(one, two, choice)
             before = _dicom_study(one, chosen.baseline, baseline.acquired)
             after = _dicom_study(two, chosen.follow_up, follow_up.acquired)
         else:
-            before, after = _study(one, baseline.acquired, rules), _study(two, follow_up.acquired, rules)
+            before, after = _study(one, baseline.acquired, choice), _study(two, follow_up.acquired, choice)
     check_same_patient(before, after)
+    if before.t1 is None or after.t1 is None:  # a T1 on one side would look like change
+        return replace(before, t1=None), replace(after, t1=None)
     return before, after
 
 
@@ -136,15 +152,16 @@ def check_same_patient(baseline: Study, follow_up: Study) -> None:
         raise DifferentPatients("the identifying header fields of baseline and follow-up differ, expected one person")
 
 
-def _study(contents: DicomIndex | NiftiScans, acquired: date | None, rules: SeriesRules | None) -> Study:
+def _study(contents: DicomIndex | NiftiScans, acquired: date | None, choice: HowToChoose) -> Study:
     if isinstance(contents, NiftiScans):
-        return _nifti_study(contents, acquired)
-    return _dicom_study(contents, _select(contents, rules), acquired)
+        return _nifti_study(contents, acquired, choice)
+    return _dicom_study(contents, _select(contents, choice), acquired)
 
 
-def _nifti_study(scans: NiftiScans, acquired: date | None) -> Study:
-    scans.check()
-    return Study(t1=_nifti_series(scans.t1[0]), flair=_nifti_series(scans.flair[0]), acquired=acquired, identity=None)
+def _nifti_study(scans: NiftiScans, acquired: date | None, choice: HowToChoose) -> Study:
+    scans.check(flair_only=choice.flair_only)
+    t1 = _nifti_series(scans.t1[0]) if scans.t1 else None
+    return Study(t1=t1, flair=_nifti_series(scans.flair[0]), acquired=acquired, identity=None)
 
 
 def _nifti_series(path: str) -> Series:
@@ -165,36 +182,37 @@ def _dicom_study(index: DicomIndex, selection: Selection, acquired: date | None)
     by_key = {one.header.key: one for one in index.series}
     flair = by_key[selection.flair.header.key]
     return Study(
-        t1=_dicom_series(selection.t1, by_key),
+        t1=None if selection.t1 is None else _dicom_series(selection.t1, by_key),
         flair=_dicom_series(selection.flair, by_key),
         acquired=acquired or _date_of(flair.first),
         identity=identity_of(flair.first),
     )
 
 
-def _select_together(baseline: DicomIndex, follow_up: DicomIndex, rules: SeriesRules | None) -> PairSelection:
+def _select_together(baseline: DicomIndex, follow_up: DicomIndex, choice: HowToChoose) -> PairSelection:
     try:
-        return select_pair((one.header for one in baseline.series), (one.header for one in follow_up.series), rules)
+        before, after = ([one.header for one in index.series] for index in (baseline, follow_up))
+        return select_pair(before, after, choice.rules, flair_only=choice.flair_only)
     except (MissingT1, MissingFlair):
         for name, index in zip(TIME_POINTS, (baseline, follow_up), strict=True):
-            _check_left_out(name, index, rules)
+            _check_left_out(name, index, choice)
         raise
 
 
-def _check_left_out(name: str, index: DicomIndex, rules: SeriesRules | None) -> None:
+def _check_left_out(name: str, index: DicomIndex, choice: HowToChoose) -> None:
     """Says it where the series that a study lacks may be one that could not be read."""
     try:
-        _select(index, rules)
-    except (CorruptImage, UnsupportedMultiFrame) as error:
-        raise type(error)(f"{name}: {error.message}") from error
+        _select(index, choice)
     except (AmbiguousSeries, MissingT1, MissingFlair):
         return
+    except BadInput as error:
+        raise type(error)(f"{name}: {error.message}") from error
 
 
-def _select(index: DicomIndex, rules: SeriesRules | None) -> Selection:
+def _select(index: DicomIndex, choice: HowToChoose) -> Selection:
     """The chosen series; where one is missing, the error tells what was left out."""
     try:
-        return select((one.header for one in index.series), rules)
+        return select((one.header for one in index.series), choice.rules, flair_only=choice.flair_only)
     except (MissingT1, MissingFlair) as error:
         if index.flaws:
             left_out = f"{len(index.flaws)} series left out because {index.flaws[0].message}"

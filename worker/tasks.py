@@ -14,7 +14,7 @@ from service.contracts.errors import MsDeltaError, WorkerLost
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import Job, Lease
 from service.contracts.logs import describe, get_logger
-from service.contracts.options import CompareOptions
+from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.queue import RUN_JOB, CeleryQueue, JobQueue
 from service.contracts.series_questions import SeriesQuestions
 from service.contracts.study_store import StudyStore
@@ -55,6 +55,9 @@ def _runner() -> Runner:
     def attempt(job: Job, lease: Lease, progress: Progress) -> None:
         from worker.pipeline import CaseRequest, run_case  # noqa: PLC0415 (torch and SimpleITK load with the first job)
 
+        options = CompareOptions.model_validate(job.options)
+        check_allowed(options, settings)
+
         def acquired(study_id: str) -> Any:
             return studies.get(study_id).acquired
 
@@ -62,7 +65,7 @@ def _runner() -> Runner:
             baseline=None if job.baseline is None else blobs.study_folder(job.baseline),
             follow_up=blobs.study_folder(job.follow_up),
             out=blobs.job_folder(job.id, lease.attempt),
-            options=CompareOptions.model_validate(job.options),
+            options=options,
             baseline_acquired=None if job.baseline is None else acquired(job.baseline),
             follow_up_acquired=acquired(job.follow_up),
             job_id=job.id,

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     series_rules: Path | None = None
     """A site's own rules for choosing T1 and FLAIR, stating what differs from the shipped ones."""
 
+    allow_flair_only: bool = False
+    """Whether the option `missing_t1: flair_only` may be used: lesions from FLAIR alone are flagged, and worse."""
     series_answer_s: float = 20.0
     """How long the API waits for a worker to read the headers of studies."""
 

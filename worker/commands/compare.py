@@ -10,7 +10,7 @@ from rich.table import Table
 
 from service.contracts.archives import Limits, unpack_zip
 from service.contracts.errors import EmptyStudy
-from service.contracts.options import CompareOptions
+from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import LesionStatus, Report
 from service.contracts.settings import Settings
 from worker.case import Stage
@@ -29,6 +29,7 @@ def compare_studies(
     from worker.pipeline import CaseRequest, run_case  # noqa: PLC0415
     from worker.pipeline_tools import load_tools  # noqa: PLC0415
 
+    check_allowed(options, settings)
     with contextlib.ExitStack() as stack:
         folders = [stack.enter_context(as_folder(path, settings)) for path in studies]
         tools = load_tools(weights=settings.weights, device=settings.device, series_rules=settings.series_rules)
