@@ -82,7 +82,7 @@ def prepare(scans: Sequence[PlacedScan], *, crop: Literal["union", "none"] = "un
 def t1_without(flair: Float32[NDArray[Any], "d h w"]) -> Float32[NDArray[Any], "d h w"]:
     """What stands in the T1 channel where there is no T1: the mean of a z-scored brain everywhere.
 
-    On two marked scans with Dice 0.59 and 0.86 this left 0.47 and 0.78; a copy of FLAIR left 0.39 on the first, FLAIR
+    On two marked scans with Dice 0.59 and 0.86 this left 0.47 and 0.78; a copy of FLAIR left 0.39 and 0.42, FLAIR
     with its sign turned nothing on either (docs/series-selection.md).
     """
     return np.zeros_like(flair)
