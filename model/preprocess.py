@@ -25,11 +25,12 @@ SPACING_MM = 1.0
 class PlacedScan:
     """One time point on its native grids, and where the common space lies in each."""
 
-    t1: Volume
+    t1: Volume | None
+    """None: FLAIR alone, and `t1_without` takes its channel."""
     flair: Volume
     brain: Volume
     """bool, on a grid in the FLAIR's world."""
-    t1_from_common: Affine
+    t1_from_common: Affine | None
     flair_from_common: Affine
     skull_stripped: bool = False
 
@@ -68,14 +69,23 @@ def prepare(scans: Sequence[PlacedScan], *, crop: Literal["union", "none"] = "un
     arrays, views = [], []
     for scan, own in zip(scans, brains, strict=True):
         keep = own if scan.skull_stripped else brain
-        channels = []
-        for image, image_from_common in ((scan.t1, scan.t1_from_common), (scan.flair, scan.flair_from_common)):
-            seen = field_of_view(image, grid, volume_from_grid=image_from_common)
-            values = resample(image, grid, volume_from_grid=image_from_common, interpolation="cubic")
-            channels.append(z_score(values, inside=own & seen, keep=keep & seen))
+        flair, seen = _channel(scan.flair, scan.flair_from_common, grid, inside=own, keep=keep)
+        views.append(seen)
+        t1 = t1_without(flair)
+        if scan.t1 is not None and scan.t1_from_common is not None:
+            t1, seen = _channel(scan.t1, scan.t1_from_common, grid, inside=own, keep=keep)
             views.append(seen)
-        arrays.append(np.stack(channels))
+        arrays.append(np.stack([t1, flair]))
     return PreparedScans(scans=tuple(arrays), grid=grid, brain=brain, seen_in_all=np.logical_and.reduce(views))
+
+
+def t1_without(flair: Float32[NDArray[Any], "d h w"]) -> Float32[NDArray[Any], "d h w"]:
+    """What stands in the T1 channel where there is no T1: the mean of a z-scored brain everywhere.
+
+    On two marked scans with Dice 0.59 and 0.86 this left 0.47 and 0.78; a copy of FLAIR left 0.39 and 0.42, FLAIR
+    with its sign turned nothing on either (docs/series-selection.md).
+    """
+    return np.zeros_like(flair)
 
 
 def half_way(baseline_from_follow_up: Affine) -> tuple[Affine, Affine]:
@@ -113,6 +123,20 @@ def bounding_box(mask: Bool[NDArray[Any], "d h w"]) -> tuple[slice, slice, slice
         raise ValueError("mask: empty")
     a, b, c = found[0]
     return a, b, c
+
+
+def _channel(
+    image: Volume,
+    image_from_common: Affine,
+    grid: Grid,
+    *,
+    inside: Bool[NDArray[Any], "d h w"],
+    keep: Bool[NDArray[Any], "d h w"],
+) -> tuple[Float32[NDArray[Any], "d h w"], Bool[NDArray[Any], "d h w"]]:
+    """The image on the grid, z-scored, and where the grid lies in its field of view."""
+    seen = field_of_view(image, grid, volume_from_grid=image_from_common)
+    values = resample(image, grid, volume_from_grid=image_from_common, interpolation="cubic")
+    return z_score(values, inside=inside & seen, keep=keep & seen), seen
 
 
 def _grid_of_brains(scans: Sequence[PlacedScan]) -> Grid:

@@ -67,7 +67,8 @@ class Series:
 class Study:
     """One time point: its two series, native grids, nothing resampled."""
 
-    t1: Series
+    t1: Series | None
+    """None: a site allows FLAIR alone, and this study, or the one it is compared with, has no T1."""
     flair: Series
     acquired: date | None
     identity: Identity | None
@@ -144,4 +145,5 @@ class TimePoint:
 
     study: Study
     brain: BrainMask
-    alignment: Alignment
+    alignment: Alignment | None
+    """None where there is no T1 to align."""

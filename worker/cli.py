@@ -52,6 +52,9 @@ def compare(
     mask_only_changes: Annotated[
         str, typer.Option(help="masks differ, FLAIR does not: settle (one answer for both) or keep")
     ] = "settle",
+    missing_t1: Annotated[
+        str, typer.Option(help="a study without T1: refuse, or flair_only (needs MSDELTA_ALLOW_FLAIR_ONLY=1)")
+    ] = "refuse",
     registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
     prior_for_first: Annotated[str, typer.Option(help="prior of the baseline: follow-up or self")] = "follow-up",
     crop: Annotated[str, typer.Option(help="union or none")] = "union",
@@ -69,6 +72,7 @@ def compare(
         "threshold": threshold,
         "lesion_threshold": lesion_threshold,
         "mask_only_changes": mask_only_changes,
+        "missing_t1": missing_t1,
         "registration_backend": registration_backend,
         "prior_for_first": prior_for_first,
         "crop": crop,
@@ -79,6 +83,21 @@ def compare(
         raise InvalidOption("; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors())) from error
     settings = Settings().model_copy(update={"weights": weights, "device": device})
     compare_studies(studies, out, options, settings=settings, as_json=as_json)
+
+
+@cli.command()
+def series(
+    studies: Annotated[list[Path], typer.Argument(metavar="[BASELINE] FOLLOW_UP", help="folder or zip each")],
+    rules: Annotated[Path | None, typer.Option(help="YAML: what differs from the shipped rules of choice")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the decision as JSON")] = False,
+) -> None:
+    """Shows which T1 and FLAIR a comparison would use, and why; exit status 0 when both were found."""
+    from worker.commands.series import show_series  # noqa: PLC0415
+
+    if len(studies) > 2:
+        raise typer.BadParameter("expected one or two studies")
+    if not show_series(studies, rules=rules, as_json=as_json, settings=Settings()):
+        raise typer.Exit(STATUS_FAILED)
 
 
 @cli.command()

@@ -29,8 +29,9 @@ from worker.reports.dicom_seg import LesionImages, TimePointName
 from worker.reports.figures import FigureInputs
 from worker.reports.summary import ReportInputs, build_report
 from worker.segmentation import Segmented, native_change_map, native_lesions, native_probability, native_rows
+from worker.series_rules import SeriesRules
 from worker.stage_clock import StageClock
-from worker.study_reader import check_same_patient, read_study
+from worker.study_reader import HowToChoose, StudyFolder, read_pair, read_study
 
 FLAIR = 1
 """Its channel in a prepared scan."""
@@ -72,7 +73,7 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
     """
     clock = StageClock(progress)
     with clock.stage(Stage.READ):
-        before, after = _read(request)
+        before, after = _read(request, tools.series_rules)
     with clock.stage(Stage.REGISTER) as done:
         settings = RegistrationSettings(backend=request.options.registration_backend)
         with ThreadPoolExecutor(2) as time_points:
@@ -98,18 +99,22 @@ class Work:
     clock: StageClock
 
 
-def _read(request: CaseRequest) -> tuple[Study | None, Study]:
-    follow_up = read_study(request.follow_up, acquired=request.follow_up_acquired)
+def _read(request: CaseRequest, rules: SeriesRules) -> tuple[Study | None, Study]:
+    choice = HowToChoose(rules=rules, flair_only=request.options.missing_t1 == "flair_only")
     if request.baseline is None:
-        return None, follow_up
-    baseline = read_study(request.baseline, acquired=request.baseline_acquired)
-    check_same_patient(baseline, follow_up)
-    return baseline, follow_up
+        return None, read_study(request.follow_up, acquired=request.follow_up_acquired, choice=choice)
+    return read_pair(
+        StudyFolder(folder=request.baseline, acquired=request.baseline_acquired),
+        StudyFolder(folder=request.follow_up, acquired=request.follow_up_acquired),
+        choice=choice,
+    )
 
 
 def _time_point(study: Study, tools: Tools, settings: RegistrationSettings) -> TimePoint:
     brain = tools.brain_masker(study.flair.volume)
-    alignment = align_t1_to_flair(study.t1.volume, study.flair.volume, brain.mask, settings=settings)
+    alignment = None
+    if study.t1 is not None:
+        alignment = align_t1_to_flair(study.t1.volume, study.flair.volume, brain.mask, settings=settings)
     return TimePoint(study=study, brain=brain, alignment=alignment)
 
 
@@ -127,7 +132,7 @@ def _align(
             settings=settings,
         )
     except RegistrationFailed as error:
-        return None, not_aligned(error.message)
+        return None, not_aligned(error.message, baseline, follow_up)
     return pair, assess_pair(baseline, follow_up, pair)
 
 

@@ -1,6 +1,6 @@
 """What the pipeline needs and loads once per process: the network, the brain masker, and their settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from model.sliding_window import WindowSettings
 from service.contracts.errors import BackendUnavailable, InvalidCheckpoint
 from worker.brain_mask import BrainMasker, NetworkBrainMasker
 from worker.inference import Ensemble
+from worker.series_rules import SeriesRules
+from worker.series_rules_file import load_rules, packaged_rules
 
 SHIPPED_WEIGHTS = "compact.safetensors"
 ANATOMY_WEIGHTS = "anatomy.safetensors"
@@ -25,19 +27,23 @@ class Tools:
 
     ensemble: Ensemble
     brain_masker: BrainMasker
+    series_rules: SeriesRules = field(default_factory=packaged_rules)
 
 
-def load_tools(*, weights: Path | None = None, device: str = "auto") -> Tools:
+def load_tools(*, weights: Path | None = None, device: str = "auto", series_rules: Path | None = None) -> Tools:
     """Tools with the weights of a file or folder, or the shipped ones.
 
     Args:
         weights: a safetensors file, or a folder with several (an ensemble).
         device: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where there is one.
+        series_rules: a site's file of rules for choosing T1 and FLAIR; the shipped ones where left out.
 
     Raises:
+        InvalidOption: the file of series rules is not valid.
         InvalidCheckpoint: the weights cannot be used.
         BackendUnavailable: the device is not there.
     """
+    rules = load_rules(series_rules)
     torch.set_flush_denormal(True)  # denormals slow convolutions on CPUs several-fold
     chosen = chosen_device(device)
     try:
@@ -52,7 +58,7 @@ def load_tools(*, weights: Path | None = None, device: str = "auto") -> Tools:
             member.network.channels_last()
     window = WindowSettings(patch=members[0].preprocessing.patch, bf16=bf16, skip_empty=True)
     ensemble = Ensemble(members=members, device=chosen, window=window)
-    return Tools(ensemble=ensemble, brain_masker=network_masker(chosen))
+    return Tools(ensemble=ensemble, brain_masker=network_masker(chosen), series_rules=rules)
 
 
 def network_masker(device: torch.device) -> NetworkBrainMasker:

@@ -43,11 +43,15 @@ def prepare_single(time_point: TimePoint, *, crop: Literal["union", "none"] = "u
 
 
 def _placed(t: TimePoint, flair_from_common: Affine) -> PlacedScan:
+    t1, t1_from_common = None, None
+    if t.study.t1 is not None and t.alignment is not None:
+        t1 = t.study.t1.volume
+        t1_from_common = np.linalg.inv(t.alignment.flair_from_t1) @ flair_from_common
     return PlacedScan(
-        t1=t.study.t1.volume,
+        t1=t1,
         flair=t.study.flair.volume,
         brain=t.brain.mask,
-        t1_from_common=np.linalg.inv(t.alignment.flair_from_t1) @ flair_from_common,
+        t1_from_common=t1_from_common,
         flair_from_common=flair_from_common,
         skull_stripped=t.brain.skull_stripped,
     )

@@ -134,6 +134,11 @@ LIMITS = (OVERLAP, CORRELATION, CONSISTENCY, COVERAGE, THICKNESS, THICKNESS_RATI
 NEAR_DUPLICATE_CORRELATION = 0.9995
 """Beyond this it is the same scan twice: the best real pair seen reached 0.94, and noise alone parts two scans."""
 
+NO_T1 = (
+    "no T1 in every study: the lesions come from FLAIR alone, for which the network was not trained; "
+    "more is missed and more is falsely marked (docs/series-selection.md)"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
@@ -179,12 +184,13 @@ def assess_single(time_point: TimePoint) -> Assessment:
     """The gates of one study without a baseline."""
     check = THICKNESS.judge(_thickness_mm(time_point))
     note = Reason(code="no_baseline", flag=Flag.AMBER, message="no baseline study: single time point mode, no change")
-    return Assessment(checks=(check,), reasons=(note, *_reasons([check])))
+    return Assessment(checks=(check,), reasons=(note, *_without_t1(time_point), *_reasons([check])))
 
 
-def not_aligned(message: str) -> Assessment:
-    """The registration failed: nothing can be compared."""
-    return Assessment(reasons=(Reason(code="registration_failed", flag=Flag.RED, message=message),))
+def not_aligned(message: str, *time_points: TimePoint) -> Assessment:
+    """The registration failed: nothing can be compared, each study is segmented alone."""
+    failed = Reason(code="registration_failed", flag=Flag.RED, message=message)
+    return Assessment(reasons=(failed, *_without_t1(*time_points)))
 
 
 def _reasons(checks: Iterable[Check]) -> list[Reason]:
@@ -202,7 +208,7 @@ def _message(check: Check) -> str:
 
 
 def _notes(before: TimePoint, after: TimePoint, pair: PairAlignment) -> list[Reason]:
-    notes = []
+    notes = _without_t1(before, after)
     first, second = before.study.acquired, after.study.acquired
     if first is not None and second is not None and second < first:
         message = "the follow-up was acquired before the baseline: new and resolved are swapped"
@@ -211,6 +217,12 @@ def _notes(before: TimePoint, after: TimePoint, pair: PairAlignment) -> list[Rea
         message = "the two studies are nearly identical: the same scan twice?"
         notes.append(Reason(code="near_duplicate", flag=Flag.AMBER, message=message))
     return notes
+
+
+def _without_t1(*time_points: TimePoint) -> list[Reason]:
+    if all(t.study.t1 is not None for t in time_points):
+        return []
+    return [Reason(code="no_t1", flag=Flag.AMBER, message=NO_T1)]
 
 
 def _thickness_mm(t: TimePoint) -> float:

@@ -3,13 +3,18 @@
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from service.contracts.errors import MissingFlair, MissingT1
 from worker.series_alikeness import alikeness
 from worker.series_header import SeriesHeader
 from worker.series_rules import SeriesRules
 from worker.series_rules_file import packaged_rules
 from worker.series_selection import Choice, Selection, SequenceName, ambiguous, candidates, preference
 
+TIME_POINTS = ("baseline", "follow-up")
+Side = TypeVar("Side")
+Pair = tuple[Side, Side]
 FITS_THE_OTHER = "chosen to be like the other study's: another series of this study scores higher by itself"
 
 
@@ -27,7 +32,8 @@ class PairSelection:
 
     baseline: Selection
     follow_up: Selection
-    t1: Likeness
+    t1: Likeness | None
+    """None: FLAIR alone in both, because one has no T1."""
     flair: Likeness
 
 
@@ -47,30 +53,53 @@ class _Couple:
 
 
 def select_pair(
-    baseline: Iterable[SeriesHeader], follow_up: Iterable[SeriesHeader], rules: SeriesRules | None = None
+    baseline: Iterable[SeriesHeader],
+    follow_up: Iterable[SeriesHeader],
+    rules: SeriesRules | None = None,
+    *,
+    flair_only: bool = False,
 ) -> PairSelection:
     """The two FLAIRs and the two T1s, best and most alike; the order of the headers does not matter.
 
     A series competes while it is within `plausible_within` points of the best of its study, so that likeness never
-    makes a bad series good.
+    makes a bad series good. With `flair_only` a study without T1 is not refused: FLAIR alone then serves for both,
+    since a T1 on one side would look like change.
 
     Raises:
-        MissingFlair, MissingT1: a study has none.
+        MissingFlair, MissingT1: a study has none; the message says which.
         AmbiguousSeries: two couples cannot be told apart.
     """
     rules = rules or packaged_rules()
     headers = list(baseline), list(follow_up)
-    flairs = [candidates(study, "FLAIR", rules) for study in headers]
+    flairs = _candidates(headers, "FLAIR", rules, (None, None))
     flair = _couple(flairs, "FLAIR", rules)
     taken = flair.baseline.header.key, flair.follow_up.header.key
-    t1s = [candidates(study, "T1", rules, apart_from=key) for study, key in zip(headers, taken, strict=True)]
-    t1 = _couple(t1s, "T1", rules)
+    try:
+        t1 = _couple(_candidates(headers, "T1", rules, taken), "T1", rules)
+    except MissingT1:
+        if not flair_only:
+            raise
+        alone = (Selection(t1=None, flair=choice) for choice in (flair.baseline, flair.follow_up))
+        return PairSelection(baseline=next(alone), follow_up=next(alone), t1=None, flair=flair.likeness)
     return PairSelection(
         baseline=Selection(t1=t1.baseline, flair=flair.baseline),
         follow_up=Selection(t1=t1.follow_up, flair=flair.follow_up),
         t1=t1.likeness,
         flair=flair.likeness,
     )
+
+
+def _candidates(
+    headers: Pair[list[SeriesHeader]], sequence: SequenceName, rules: SeriesRules, taken: Pair[str | None]
+) -> list[list[Choice]]:
+    """Of each study; what is missing is said with the study's name."""
+    found = []
+    for name, study, key in zip(TIME_POINTS, headers, taken, strict=True):
+        try:
+            found.append(candidates(study, sequence, rules, apart_from=key))
+        except (MissingFlair, MissingT1) as error:
+            raise type(error)(f"{name}: {error.message}") from error
+    return found
 
 
 def _couple(ranked_of_both: list[list[Choice]], sequence: SequenceName, rules: SeriesRules) -> _Couple:

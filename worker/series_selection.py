@@ -29,7 +29,8 @@ class Choice:
 class Selection:
     """The two series of a study."""
 
-    t1: Choice
+    t1: Choice | None
+    """None: FLAIR alone, where that is allowed."""
     flair: Choice
 
 
@@ -41,8 +42,13 @@ class Verdict:
     against: str | None
 
 
-def select(headers: Iterable[SeriesHeader], rules: SeriesRules | None = None) -> Selection:
+def select(headers: Iterable[SeriesHeader], rules: SeriesRules | None = None, *, flair_only: bool = False) -> Selection:
     """The best T1 and the best FLAIR; the same headers in any order give the same answer.
+
+    Args:
+        headers: all series of the study.
+        rules: the packaged ones where left out.
+        flair_only: a study without T1 is not refused.
 
     Raises:
         MissingFlair, MissingT1: no series has enough evidence.
@@ -50,7 +56,12 @@ def select(headers: Iterable[SeriesHeader], rules: SeriesRules | None = None) ->
     """
     series = list(headers)
     flair = _best(candidates(series, "FLAIR", rules), "FLAIR")
-    t1 = _best(candidates(series, "T1", rules, apart_from=flair.header.key), "T1")
+    try:
+        t1 = _best(candidates(series, "T1", rules, apart_from=flair.header.key), "T1")
+    except MissingT1:
+        if not flair_only:
+            raise
+        return Selection(t1=None, flair=flair)
     return Selection(t1=t1, flair=flair)
 
 

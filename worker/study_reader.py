@@ -1,5 +1,6 @@
 """A folder of DICOM or NIfTI files as one study: its T1 and its FLAIR, read and checked."""
 
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from pydicom.dataset import Dataset
 from service.contracts.dicom_headers import begins_as_dicom
 from service.contracts.errors import (
     AmbiguousSeries,
+    BadInput,
     DifferentPatients,
     EmptyStudy,
     MissingFlair,
@@ -23,20 +25,103 @@ from worker.dicom_reader import read_stack
 from worker.dicom_values import text
 from worker.nifti_reader import read_nifti
 from worker.patient_identity import count_people, identity_of, may_be_same_person
+from worker.series_pairs import TIME_POINTS, PairSelection, select_pair
+from worker.series_rules import SeriesRules
+from worker.series_rules_file import packaged_rules
 from worker.series_selection import Choice, Selection, select
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
+NAMED_BY_FILE = "named so by its file"
 
 
-def read_study(folder: Path, *, acquired: date | None = None) -> Study:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFolder:
+    """Where a study lies, and what the caller knows of it."""
+
+    folder: Path
+    """Searched with all folders below; hidden files are passed over."""
+    acquired: date | None = None
+    """Date of the scan, where the caller knows it better than the headers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NiftiScans:
+    """The NIfTI files of a folder whose names say T1 or FLAIR."""
+
+    t1: list[str]
+    flair: list[str]
+    count: int
+    """All NIfTI files there."""
+
+    def check(self, *, flair_only: bool = False) -> None:
+        """One file for each sequence; with `flair_only` none for T1 will do.
+
+        Raises:
+            MissingFlair, MissingT1, AmbiguousSeries: none, or more than one.
+        """
+        if not self.flair:
+            raise MissingFlair(f"saw {self.count} NIfTI files, none whose name says FLAIR")
+        if not self.t1 and not flair_only:
+            raise MissingT1(f"saw {self.count} NIfTI files, none whose name says T1")
+        for sequence, found in (("T1", self.t1), ("FLAIR", self.flair)):
+            if len(found) > 1:
+                raise AmbiguousSeries(f"saw {len(found)} NIfTI files whose names say {sequence}, expected one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HowToChoose:
+    """How the series of a study are chosen."""
+
+    rules: SeriesRules = field(default_factory=packaged_rules)
+    flair_only: bool = False
+    """A study without T1 is not refused."""
+
+
+BY_DEFAULT = HowToChoose()
+
+
+def read_study(folder: Path, *, acquired: date | None = None, choice: HowToChoose = BY_DEFAULT) -> Study:
     """The study of a folder: its NIfTI files where their names say T1 and FLAIR, else its DICOM files.
 
     Args:
         folder: searched with all folders below; hidden files are passed over.
         acquired: date of the scan, where the caller knows it better than the headers.
+        choice: how series are chosen.
 
     Raises:
         BadInput: what is wrong with it; the code says which.
+    """
+    with no_header_text():
+        return _study(study_contents(folder), acquired, choice)
+
+
+def read_pair(
+    baseline: StudyFolder, follow_up: StudyFolder, *, choice: HowToChoose = BY_DEFAULT
+) -> tuple[Study, Study]:
+    """Two studies of one person, their series chosen together where both are DICOM.
+
+    Raises:
+        BadInput: as `read_study`; DifferentPatients: the headers name two people.
+    """
+    with no_header_text():
+        one, two = study_contents(baseline.folder), study_contents(follow_up.folder)
+        if isinstance(one, DicomIndex) and isinstance(two, DicomIndex):
+            chosen = _select_together(one, two, choice)
+            before = _dicom_study(one, chosen.baseline, baseline.acquired)
+            after = _dicom_study(two, chosen.follow_up, follow_up.acquired)
+        else:
+            before, after = _study(one, baseline.acquired, choice), _study(two, follow_up.acquired, choice)
+    check_same_patient(before, after)
+    if before.t1 is None or after.t1 is None:  # a T1 on one side would look like change
+        return replace(before, t1=None), replace(after, t1=None)
+    return before, after
+
+
+def study_contents(folder: Path) -> DicomIndex | NiftiScans:
+    """What a folder holds, by headers and names: DICOM of one patient, or NIfTI.
+
+    Raises:
+        EmptyStudy, UnsupportedFile, CorruptImage, MixedPatients: nothing that can be used.
     """
     if not folder.is_dir():
         raise EmptyStudy("expected a folder with DICOM or NIfTI files, saw none")
@@ -47,10 +132,10 @@ def read_study(folder: Path, *, acquired: date | None = None) -> Study:
     found = scans_by_sequence(path.as_posix() for path in nifti)
     has_dicom = any(begins_as_dicom(path) for path in files if path not in nifti)
     if has_dicom and not (found["t1"] and found["flair"]):
-        return _read_dicom_study(folder, acquired)
+        return _index(folder)
     if not nifti:
         raise UnsupportedFile(f"saw {len(files)} files, none of them DICOM or NIfTI")
-    return _read_nifti_study(found["t1"], found["flair"], count=len(nifti), acquired=acquired)
+    return NiftiScans(t1=found["t1"], flair=found["flair"], count=len(nifti))
 
 
 def check_same_patient(baseline: Study, follow_up: Study) -> None:
@@ -66,43 +151,67 @@ def check_same_patient(baseline: Study, follow_up: Study) -> None:
         raise DifferentPatients("the identifying header fields of baseline and follow-up differ, expected one person")
 
 
-def _read_nifti_study(t1: list[str], flair: list[str], *, count: int, acquired: date | None) -> Study:
-    if not flair:
-        raise MissingFlair(f"saw {count} NIfTI files, none whose name says FLAIR")
-    if not t1:
-        raise MissingT1(f"saw {count} NIfTI files, none whose name says T1")
-    for sequence, candidates in (("T1", t1), ("FLAIR", flair)):
-        if len(candidates) > 1:
-            raise AmbiguousSeries(f"saw {len(candidates)} NIfTI files whose names say {sequence}, expected one")
-    return Study(t1=_nifti_series(t1[0]), flair=_nifti_series(flair[0]), acquired=acquired, identity=None)
+def _study(contents: DicomIndex | NiftiScans, acquired: date | None, choice: HowToChoose) -> Study:
+    if isinstance(contents, NiftiScans):
+        return _nifti_study(contents, acquired, choice)
+    return _dicom_study(contents, _select(contents, choice), acquired)
+
+
+def _nifti_study(scans: NiftiScans, acquired: date | None, choice: HowToChoose) -> Study:
+    scans.check(flair_only=choice.flair_only)
+    t1 = _nifti_series(scans.t1[0]) if scans.t1 else None
+    return Study(t1=t1, flair=_nifti_series(scans.flair[0]), acquired=acquired, identity=None)
 
 
 def _nifti_series(path: str) -> Series:
     volume = read_nifti(Path(path))
-    return Series(volume=volume, source="nifti", reasons=("named so by its file",), slice_thickness_mm=None)
+    return Series(volume=volume, source="nifti", reasons=(NAMED_BY_FILE,), slice_thickness_mm=None)
 
 
 @no_header_text()
-def _read_dicom_study(folder: Path, acquired: date | None) -> Study:
+def _index(folder: Path) -> DicomIndex:
     index = index_folder(folder)
     people = count_people(index.headers)
     if people > 1:
         raise MixedPatients(f"saw images of {people} patients in one study, expected one")
-    selection = _select(index)
+    return index
+
+
+def _dicom_study(index: DicomIndex, selection: Selection, acquired: date | None) -> Study:
     by_key = {one.header.key: one for one in index.series}
     flair = by_key[selection.flair.header.key]
     return Study(
-        t1=_dicom_series(selection.t1, by_key),
+        t1=None if selection.t1 is None else _dicom_series(selection.t1, by_key),
         flair=_dicom_series(selection.flair, by_key),
         acquired=acquired or _date_of(flair.first),
         identity=identity_of(flair.first),
     )
 
 
-def _select(index: DicomIndex) -> Selection:
+def _select_together(baseline: DicomIndex, follow_up: DicomIndex, choice: HowToChoose) -> PairSelection:
+    try:
+        before, after = ([one.header for one in index.series] for index in (baseline, follow_up))
+        return select_pair(before, after, choice.rules, flair_only=choice.flair_only)
+    except (MissingT1, MissingFlair):
+        for name, index in zip(TIME_POINTS, (baseline, follow_up), strict=True):
+            _check_left_out(name, index, choice)
+        raise
+
+
+def _check_left_out(name: str, index: DicomIndex, choice: HowToChoose) -> None:
+    """Says it where the series that a study lacks may be one that could not be read."""
+    try:
+        _select(index, choice)
+    except (AmbiguousSeries, MissingT1, MissingFlair):
+        return
+    except BadInput as error:
+        raise type(error)(f"{name}: {error.message}") from error
+
+
+def _select(index: DicomIndex, choice: HowToChoose) -> Selection:
     """The chosen series; where one is missing, the error tells what was left out."""
     try:
-        return select(one.header for one in index.series)
+        return select((one.header for one in index.series), choice.rules, flair_only=choice.flair_only)
     except (MissingT1, MissingFlair) as error:
         if index.flaws:
             first = index.flaws[0]

@@ -15,8 +15,9 @@ from service.contracts.errors import MsDeltaError, WorkerLost
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import Job, Lease
 from service.contracts.logs import describe, get_logger
-from service.contracts.options import CompareOptions
+from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.queue import RUN_JOB, CeleryQueue, JobQueue
+from service.contracts.series_questions import SeriesQuestions
 from service.contracts.site import read_site
 from service.contracts.study_store import StudyStore
 from worker.app import app, settings
@@ -24,6 +25,7 @@ from worker.case import Progress
 from worker.delivery.channels import courier_of
 from worker.pipeline_tools import Tools, load_tools
 from worker.runner import Runner
+from worker.series_answers import SeriesAnswerer
 from worker.series_rules_file import load_rules
 
 _stop = threading.Event()
@@ -56,6 +58,9 @@ def _runner() -> Runner:
     def attempt(job: Job, lease: Lease, progress: Progress) -> None:
         from worker.pipeline import CaseRequest, run_case  # noqa: PLC0415 (torch and SimpleITK load with the first job)
 
+        options = CompareOptions.model_validate(job.options)
+        check_allowed(options, settings)
+
         def acquired(study_id: str) -> Any:
             return studies.get(study_id).acquired
 
@@ -63,7 +68,7 @@ def _runner() -> Runner:
             baseline=None if job.baseline is None else blobs.study_folder(job.baseline),
             follow_up=blobs.study_folder(job.follow_up),
             out=blobs.job_folder(job.id, lease.attempt),
-            options=CompareOptions.model_validate(job.options),
+            options=options,
             baseline_acquired=None if job.baseline is None else acquired(job.baseline),
             follow_up_acquired=acquired(job.follow_up),
             job_id=job.id,
@@ -75,13 +80,14 @@ def _runner() -> Runner:
 
 @lru_cache(maxsize=1)
 def _tools() -> Tools:
-    return load_tools(weights=settings.weights, device=settings.device)
+    return load_tools(weights=settings.weights, device=settings.device, series_rules=settings.series_rules)
 
 
 @signals.worker_ready.connect
 def _start_housekeeping(**_: Any) -> None:
     threading.Thread(target=_keep_house, name="housekeeping", daemon=True).start()
     threading.Thread(target=_attend_arrivals, name="arrivals", daemon=True).start()
+    threading.Thread(target=_answer_series, name="series", daemon=True).start()
 
 
 @signals.worker_shutdown.connect
@@ -110,6 +116,15 @@ def _attend_arrivals() -> None:
         except (MsDeltaError, OperationalError) as error:
             get_logger().warning("arrivals not attended to, tried again", **describe(error))
             _stop.wait(5.0)
+
+
+def _answer_series() -> None:
+    """Which series a comparison would use is said also while a job runs."""
+    SeriesAnswerer(
+        questions=SeriesQuestions(open_database(settings.database)),
+        blobs=BlobStore(settings.data_folder),
+        rules=settings.series_rules,
+    ).keep_answering(_stop)
 
 
 def _keep_house() -> None:

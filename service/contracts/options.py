@@ -4,6 +4,19 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.contracts.errors import InvalidOption
+from service.contracts.settings import Settings
+
+
+def check_allowed(options: "CompareOptions", settings: Settings) -> None:
+    """Refuses what the settings of this site do not allow.
+
+    Raises:
+        InvalidOption: the option and the setting are named.
+    """
+    if options.missing_t1 == "flair_only" and not settings.allow_flair_only:
+        raise InvalidOption("missing_t1: this site does not allow flair_only (MSDELTA_ALLOW_FLAIR_ONLY)")
+
 
 class CompareOptions(BaseModel):
     """How to run a comparison; every default is the recommended value."""
@@ -26,6 +39,10 @@ class CompareOptions(BaseModel):
         description="where the two masks differ and FLAIR does not: one answer for both times, or as they are",
     )
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
+    missing_t1: Literal["refuse", "flair_only"] = Field(
+        default="refuse",
+        description="a study without T1: refused, or FLAIR alone for both studies, flagged; a site has to allow it",
+    )
     prior_for_first: Literal["follow-up", "self"] = Field(
         default="follow-up",
         description="prior when the baseline is segmented: the follow-up (paper) or the scan itself",

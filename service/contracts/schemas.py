@@ -40,6 +40,13 @@ class JobRequest(_Schema):
     )
 
 
+class SeriesRequest(_Schema):
+    """Whose series are asked for."""
+
+    follow_up: str = Field(description="study id")
+    baseline: str | None = Field(default=None, description="study id; left out: the follow-up alone")
+
+
 class JobError(_Schema):
     """Why a job failed."""
 

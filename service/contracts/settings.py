@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     """A safetensors file or a folder with several; None: the shipped weights."""
     device: str = "auto"
 
+    allow_flair_only: bool = False
+    """Whether the option `missing_t1: flair_only` may be used: lesions from FLAIR alone are flagged, and worse."""
+    series_answer_s: float = 20.0
+    """How long the API waits for a worker to read the headers of studies."""
+
     lease_s: float = 60.0
     heartbeat_s: float = 10.0
     sweep_every_s: float = 15.0

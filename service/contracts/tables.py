@@ -87,6 +87,20 @@ deliveries = Table(
     Index("deliveries_job", "job_id"),
 )
 
+series_questions = Table(
+    "series_questions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("baseline", String(32)),
+    Column("follow_up", String(32), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("asked", UtcDateTime, nullable=False),
+    Column("answer", JSON),
+    Column("error_code", String(48)),
+    Column("error_message", Text),
+    Index("series_questions_state", "state"),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

@@ -23,7 +23,7 @@ from service.contracts.errors import (
 from service.contracts.job_store import NewJob
 from service.contracts.jobs import Job, JobState
 from service.contracts.logs import get_logger
-from service.contracts.options import CompareOptions
+from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.schemas import JobError, JobList, JobRequest, JobView
 from service.dependencies import Parts, PartsOf, Reader, Submitter, may_see
 from service.routes.studies import owned_study
@@ -46,6 +46,7 @@ def submit_job(
         if study is not None:
             owned_study(study, parts, key)
     _check_destinations(body, parts)
+    check_allowed(body.options, parts.settings)
     job, created = parts.jobs.create(_new_job(body, key, idempotency_key))
     if created:
         _send(parts, job)

@@ -55,6 +55,7 @@ class Finished:
 
     report: Report
     ended: dict[str, object]
+    decision: dict[str, object]
     artifacts: set[str]
     data: Path
     output: str
@@ -70,6 +71,7 @@ def finished(canary_pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Fin
         }
         job = running.client.post("/v1/jobs", json=studies).json()["id"]
         wait_for(running, job, lambda view: view["state"] == "running" and view["stage"] == "register", 120)
+        decision = running.client.post("/v1/series-selection:dry-run", json=studies, timeout=60).json()
         running.worker().kill()
         ended = wait_for(running, job, lambda view: view["state"] in ("succeeded", "failed"), 600)
         assert ended["state"] == "succeeded", ended
@@ -77,6 +79,7 @@ def finished(canary_pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Fin
         return Finished(
             report=Report.model_validate(running.client.get(f"/v1/jobs/{job}/report").json()),
             ended=ended,
+            decision=decision,
             artifacts={artifact["name"] for artifact in artifacts},
             data=folder / "data",
             output=running.stop(),
@@ -98,6 +101,13 @@ def test_a_killed_worker_costs_only_time(finished: Finished) -> None:
         "report.html",
     }
     assert [folder.name for folder in (finished.data / "jobs" / str(finished.ended["id"])).iterdir()] == ["2"]
+
+
+def test_the_choice_of_series_is_told_while_a_job_runs_and_is_the_one_of_the_job(finished: Finished) -> None:
+    assert finished.decision["outcome"] == "selected"
+    flair = [one for one in finished.decision["studies"][1]["series"] if one["chosen_as"] == "FLAIR"]
+    reported = [one.reasons for one in finished.report.follow_up.series if one.sequence == "FLAIR"]
+    assert [tuple(one["flair"]["reasons"]) for one in flair] == reported
 
 
 def test_the_service_leaves_no_process_behind(finished: Finished) -> None:

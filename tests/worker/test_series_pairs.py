@@ -128,7 +128,7 @@ def test_the_other_study_can_tell_two_series_apart_that_their_own_cannot():
 
 
 def test_what_a_study_lacks_is_named():
-    with pytest.raises(MissingFlair):
+    with pytest.raises(MissingFlair, match="baseline: saw 1 series"):
         select_pair([SIEMENS_MPRAGE], [SPACE_FLAIR, SIEMENS_MPRAGE])
-    with pytest.raises(MissingT1):
+    with pytest.raises(MissingT1, match="follow-up: saw 1 series"):
         select_pair([SPACE_FLAIR, SIEMENS_MPRAGE], [SPACE_FLAIR])

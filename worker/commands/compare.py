@@ -10,7 +10,7 @@ from rich.table import Table
 
 from service.contracts.archives import Limits, unpack_zip
 from service.contracts.errors import EmptyStudy
-from service.contracts.options import CompareOptions
+from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import LesionStatus, Report
 from service.contracts.settings import Settings
 from worker.case import Stage
@@ -29,9 +29,10 @@ def compare_studies(
     from worker.pipeline import CaseRequest, run_case  # noqa: PLC0415
     from worker.pipeline_tools import load_tools  # noqa: PLC0415
 
+    check_allowed(options, settings)
     with contextlib.ExitStack() as stack:
-        folders = [stack.enter_context(_as_folder(path, settings)) for path in studies]
-        tools = load_tools(weights=settings.weights, device=settings.device)
+        folders = [stack.enter_context(as_folder(path, settings)) for path in studies]
+        tools = load_tools(weights=settings.weights, device=settings.device, series_rules=settings.series_rules)
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.json").unlink(missing_ok=True)  # a report lies there only when this run has made it
         request = CaseRequest(
@@ -72,7 +73,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 @contextlib.contextmanager
-def _as_folder(path: Path, settings: Settings) -> Iterator[Path]:
+def as_folder(path: Path, settings: Settings) -> Iterator[Path]:
     """The folder itself, or a zip unpacked to a temporary one."""
     if path.is_dir():
         yield path

@@ -108,7 +108,7 @@ class ArrivalDesk:
             source.fetch(arrival.study_uid, follow_up)
             _check_complete(images, follow_up)
             headers = [series.header for series in index_folder(follow_up).series]
-            select(headers, self.rules)
+            select(headers, self.rules, flair_only=terms.options.missing_t1 == "flair_only")
             earlier = arrival.baseline_uid or best_earlier(arrival.study_uid, headers, source, terms, self.rules)
             if earlier is not None:
                 baseline.mkdir()

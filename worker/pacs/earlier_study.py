@@ -28,7 +28,8 @@ def best_earlier(
     """
     best: tuple[int, str] | None = None
     for study in source.earlier(study_uid, least_days=terms.least_interval_days, most=terms.earlier_looked_at):
-        alike = _alikeness(current, source.series(study.uid), rules)
+        flair_only = terms.options.missing_t1 == "flair_only"
+        alike = _alikeness(current, source.series(study.uid), rules, flair_only=flair_only)
         # The newest comes first: only one that is alike by a whole step more takes its place.
         if alike is not None and (best is None or round(alike / STEP) > best[0]):
             best = round(alike / STEP), study.uid
@@ -36,11 +37,13 @@ def best_earlier(
 
 
 @no_header_text()
-def _alikeness(current: Sequence[SeriesHeader], listed: Sequence[ListedSeries], rules: SeriesRules) -> float | None:
-    """Mean over both sequences, 0 to 1; None where the study cannot be a baseline."""
+def _alikeness(
+    current: Sequence[SeriesHeader], listed: Sequence[ListedSeries], rules: SeriesRules, *, flair_only: bool
+) -> float | None:
+    """Mean over the sequences, 0 to 1; None where the study cannot be a baseline."""
     headers = [series_header(one.uid, [one.header], instances=one.images) for one in listed]
     try:
-        pair = select_pair(headers, current, rules)
+        pair = select_pair(headers, current, rules, flair_only=flair_only)
     except (MissingFlair, MissingT1, AmbiguousSeries):
         return None
-    return (pair.t1.score + pair.flair.score) / 2
+    return pair.flair.score if pair.t1 is None else (pair.t1.score + pair.flair.score) / 2

@@ -146,7 +146,8 @@ def _lesion_counts(baseline: LesionMap | None, follow_up: LesionMap) -> LesionCo
 
 def _study(t: TimePoint, mask_volume_ml: float | None) -> StudySummary:
     acquired = None if t.study.acquired is None else t.study.acquired.isoformat()
-    series = (_choice("T1", t.study.t1, t), _choice("FLAIR", t.study.flair, t))
+    t1 = () if t.study.t1 is None else (_choice("T1", t.study.t1, t),)
+    series = (*t1, _choice("FLAIR", t.study.flair, t))
     return StudySummary(acquired=acquired, series=series, lesion_mask_volume_ml=round(mask_volume_ml or 0.0, 4))
 
 
