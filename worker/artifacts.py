@@ -10,8 +10,9 @@ from service.contracts.report import Report
 from worker.nifti_writer import write_nifti
 from worker.reports.dicom_seg import LesionImages, write_seg
 from worker.reports.dicom_sr import Findings, write_sr
-from worker.reports.figures import FigureInputs
+from worker.reports.figures import Pictures
 from worker.reports.html import render_html
+from worker.reports.pdf import render_pdf
 from worker.reports.table import write_csv
 
 
@@ -45,14 +46,19 @@ def write_dicom(out: Path, report: Report, time_points: Sequence[LesionImages]) 
         write_sr(findings, report, out / "report.dcm")
 
 
-def write_report(out: Path, report: Report, figures: FigureInputs | None) -> None:
-    """Table, page, and last of all `report.json`: where it lies, the result is whole.
+def write_pages(out: Path, report: Report, pictures: Pictures | None) -> None:
+    """The report for people: table, page and PDF."""
+    write_csv(report, out / "lesions.csv")
+    (out / "report.html").write_text(render_html(report, pictures), encoding="utf-8")
+    (out / "report.pdf").write_bytes(render_pdf(report, pictures))
+
+
+def write_report(out: Path, report: Report) -> None:
+    """Last of all `report.json`: where it lies, the result is whole.
 
     Raises:
         ResultInconsistent: the written report reads back differently.
     """
-    write_csv(report, out / "lesions.csv")
-    (out / "report.html").write_text(render_html(report, figures), encoding="utf-8")
     part = out / "report.json.part"
     part.write_text(report.model_dump_json(indent=2), encoding="utf-8")
     if Report.model_validate_json(part.read_text(encoding="utf-8")) != report:

@@ -17,7 +17,7 @@ from model.volume import Volume
 from service.contracts.errors import RegistrationFailed
 from service.contracts.options import CompareOptions
 from service.contracts.report import ModelInfo, Report
-from worker.artifacts import write_dicom, write_images, write_report
+from worker.artifacts import write_dicom, write_images, write_pages, write_report
 from worker.case import NetworkInput, PairAlignment, Prediction, Progress, Stage, Study, TimePoint
 from worker.dicom_reader import read_headers
 from worker.inference import predict
@@ -26,7 +26,7 @@ from worker.preprocessing import prepare_pair, prepare_single
 from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
 from worker.reports.dicom_seg import LesionImages, TimePointName
-from worker.reports.figures import FigureInputs
+from worker.reports.figures import FigureInputs, Pictures, draw
 from worker.reports.summary import ReportInputs, build_report
 from worker.segmentation import Segmented, native_change_map, native_lesions, native_probability, native_rows
 from worker.stage_clock import StageClock
@@ -238,8 +238,9 @@ def _write(outcome: Outcome, work: Work) -> Report:
         job_id=work.request.job_id,
     )
     report = build_report(inputs)
+    write_pages(out, report, _pictures(outcome))
     write_dicom(out, report, _lesion_images(outcome, lesions))
-    write_report(out, report, _figures(outcome))
+    write_report(out, report)
     return report
 
 
@@ -274,15 +275,17 @@ def _lesion_images(outcome: Outcome, lesions: dict[TimePointName, Volume]) -> li
     return found
 
 
-def _figures(outcome: Outcome) -> FigureInputs | None:
+def _pictures(outcome: Outcome) -> Pictures | None:
     if outcome.analysis is None:
         return None
     baseline = outcome.prepared.baseline
-    return FigureInputs(
-        baseline=None if baseline is None else baseline[FLAIR],
-        follow_up=outcome.prepared.follow_up[FLAIR],
-        analysis=outcome.analysis,
-        grid=outcome.prepared.grid,
+    return draw(
+        FigureInputs(
+            baseline=None if baseline is None else baseline[FLAIR],
+            follow_up=outcome.prepared.follow_up[FLAIR],
+            analysis=outcome.analysis,
+            grid=outcome.prepared.grid,
+        )
     )
 
 

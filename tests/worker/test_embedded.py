@@ -169,6 +169,7 @@ def test_a_killed_worker_costs_only_time(finished: Finished) -> None:
         "lesions.csv",
         "report.json",
         "report.html",
+        "report.pdf",
     }
     assert [folder.name for folder in (finished.data / "jobs" / str(finished.ended["id"])).iterdir()] == ["2"]
 
