@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SegmentationKind = Literal["binary", "labelmap"]
+
 
 class CompareOptions(BaseModel):
     """How to run a comparison; every default is the recommended value."""
@@ -32,4 +34,9 @@ class CompareOptions(BaseModel):
     )
     crop: Literal["union", "none"] = Field(
         default="union", description="crop to the union of both brains (paper) or not"
+    )
+    dicom_seg: SegmentationKind = Field(
+        default="binary",
+        description="of DICOM studies: lesions as Segmentation Storage, which viewers of segmentations read, or Label "
+        "Map Segmentation Storage, smaller and not widely read yet",
     )
