@@ -23,6 +23,7 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".html": "text/html; charset=utf-8",
     ".pdf": "application/pdf",
+    ".zip": "application/zip",
 }
 
 
