@@ -58,6 +58,7 @@ def compare(
     registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
     prior_for_first: Annotated[str, typer.Option(help="prior of the baseline: follow-up or self")] = "follow-up",
     crop: Annotated[str, typer.Option(help="union or none")] = "union",
+    dicom_seg: Annotated[str, typer.Option(help="lesions from DICOM: binary or labelmap")] = "binary",
     weights: Annotated[Path | None, typer.Option(help="safetensors file, or a folder: an ensemble")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "auto",
 ) -> None:
@@ -76,6 +77,7 @@ def compare(
         "registration_backend": registration_backend,
         "prior_for_first": prior_for_first,
         "crop": crop,
+        "dicom_seg": dicom_seg,
     }
     try:
         options = CompareOptions.model_validate(values)

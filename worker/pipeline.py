@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+
 from model.calling import call_lesions
 from model.changes import ChangeAnalysis, Masks, compare
 from model.volume import Volume
 from service.contracts.errors import RegistrationFailed
 from service.contracts.options import CompareOptions
 from service.contracts.report import ModelInfo, Report
-from worker.artifacts import write_dicom, write_images, write_report
+from worker.artifacts import write_dicom, write_dicom_pages, write_images, write_pages, write_report
 from worker.case import NetworkInput, PairAlignment, Prediction, Progress, Stage, Study, TimePoint
 from worker.dicom_reader import read_headers
 from worker.inference import predict
@@ -26,9 +28,17 @@ from worker.preprocessing import prepare_pair, prepare_single
 from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
 from worker.reports.dicom_seg import LesionImages, TimePointName
-from worker.reports.figures import FigureInputs
+from worker.reports.figures import FigureInputs, Pictures, draw
+from worker.reports.overlay import Scan
 from worker.reports.summary import ReportInputs, build_report
-from worker.segmentation import Segmented, native_change_map, native_lesions, native_probability, native_rows
+from worker.segmentation import (
+    Segmented,
+    native_change_map,
+    native_lesions,
+    native_probability,
+    native_resolved,
+    native_rows,
+)
 from worker.series_rules import SeriesRules
 from worker.stage_clock import StageClock
 from worker.study_reader import HowToChoose, StudyFolder, read_pair, read_study
@@ -229,7 +239,8 @@ def _segmented(
 def _write(outcome: Outcome, work: Work) -> Report:
     out, options = work.request.out, work.request.options
     lesions = {name: native_lesions(one) for name, one in _time_points(outcome)}
-    write_images(out, _images(outcome, lesions, with_probabilities=options.probabilities))
+    resolved = _resolved(outcome)
+    write_images(out, _images(outcome, lesions, resolved, with_probabilities=options.probabilities))
     volumes = {name: float((one.array > 0).sum()) * one.voxel_volume_mm3 / 1000.0 for name, one in lesions.items()}
     inputs = ReportInputs(
         baseline=outcome.baseline,
@@ -243,8 +254,12 @@ def _write(outcome: Outcome, work: Work) -> Report:
         job_id=work.request.job_id,
     )
     report = build_report(inputs)
-    write_dicom(out, report, _lesion_images(outcome, lesions))
-    write_report(out, report, _figures(outcome))
+    write_pages(out, report, _pictures(outcome))
+    of_dicom = _lesion_images(outcome, lesions)
+    write_dicom(out, report, of_dicom, kind=options.dicom_seg)
+    if of_dicom and of_dicom[-1].time_point == "follow_up":
+        write_dicom_pages(out, report, _scan(outcome, of_dicom[-1], resolved), of_dicom[-1].headers)
+    write_report(out, report)
     return report
 
 
@@ -253,15 +268,24 @@ def _time_points(outcome: Outcome) -> list[tuple[TimePointName, Segmented]]:
     return follow_up if outcome.baseline is None else [("baseline", outcome.baseline), *follow_up]
 
 
-def _images(outcome: Outcome, lesions: dict[TimePointName, Volume], *, with_probabilities: bool) -> dict[str, Volume]:
+def _resolved(outcome: Outcome) -> Volume | None:
+    """Lesions that have gone, on the follow-up's grid; None where no change is given."""
+    if outcome.analysis is None or outcome.analysis.change_map is None:
+        return None
+    return native_resolved(outcome.analysis, outcome.follow_up)
+
+
+def _images(
+    outcome: Outcome, lesions: dict[TimePointName, Volume], resolved: Volume | None, *, with_probabilities: bool
+) -> dict[str, Volume]:
     """Artifacts by name."""
     images: dict[str, Volume] = {}
     for name, segmented in _time_points(outcome):
         images[f"{name}_lesions.nii.gz"] = lesions[name].like(lesions[name].array > 0)
         if with_probabilities:
             images[f"{name}_probability.nii.gz"] = native_probability(segmented)
-        if name == "follow_up" and outcome.analysis is not None and outcome.analysis.change_map is not None:
-            images["change.nii.gz"] = native_change_map(outcome.analysis, segmented, lesions[name])
+        if name == "follow_up" and outcome.analysis is not None and resolved is not None:
+            images["change.nii.gz"] = native_change_map(outcome.analysis, lesions[name], resolved)
     return images
 
 
@@ -279,15 +303,26 @@ def _lesion_images(outcome: Outcome, lesions: dict[TimePointName, Volume]) -> li
     return found
 
 
-def _figures(outcome: Outcome) -> FigureInputs | None:
+def _scan(outcome: Outcome, lesions: LesionImages, resolved: Volume | None) -> Scan:
+    """The follow-up as the overlay shows it: its lesions, and those that have gone, by their rows."""
+    time_point, ids = outcome.follow_up.time_point, lesions.ids.array
+    if outcome.analysis is not None and resolved is not None:
+        gone = native_rows(resolved, outcome.analysis.group_of.of_baseline)
+        ids = np.where(ids > 0, ids, gone.array)
+    return Scan(flair=time_point.study.flair.volume, brain=time_point.brain.mask.array, ids=ids)
+
+
+def _pictures(outcome: Outcome) -> Pictures | None:
     if outcome.analysis is None:
         return None
     baseline = outcome.prepared.baseline
-    return FigureInputs(
-        baseline=None if baseline is None else baseline[FLAIR],
-        follow_up=outcome.prepared.follow_up[FLAIR],
-        analysis=outcome.analysis,
-        grid=outcome.prepared.grid,
+    return draw(
+        FigureInputs(
+            baseline=None if baseline is None else baseline[FLAIR],
+            follow_up=outcome.prepared.follow_up[FLAIR],
+            analysis=outcome.analysis,
+            grid=outcome.prepared.grid,
+        )
     )
 
 

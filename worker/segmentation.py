@@ -52,18 +52,30 @@ def native_rows(lesions: Volume, rows: NDArray[np.int32]) -> Volume:
     return lesions.like(rows[lesions.array])
 
 
-def native_change_map(analysis: ChangeAnalysis, segmented: Segmented, lesions: Volume) -> Volume:
-    """Change labels on the follow-up's FLAIR grid: of the follow-up's lesions, and of resolved ones where they were.
+def native_resolved(analysis: ChangeAnalysis, segmented: Segmented) -> Volume:
+    """The lesions that have gone, where they were on the follow-up's FLAIR grid; int32 labels of the baseline.
 
     Args:
         analysis: with a baseline.
         segmented: the follow-up.
-        lesions: its `native_lesions`.
     """
     if analysis.change_map is None or analysis.baseline is None:
         raise ValueError("analysis: has no change map in single time point mode")
-    resolved = np.where(analysis.change_map == LABELS[Status.RESOLVED], analysis.baseline.labels, 0)
-    gone = np.where(_carried(resolved, segmented) > 0, LABELS[Status.RESOLVED], 0)
+    gone = np.where(analysis.change_map == LABELS[Status.RESOLVED], analysis.baseline.labels, 0)
+    return segmented.time_point.study.flair.volume.like(_carried(gone, segmented))
+
+
+def native_change_map(analysis: ChangeAnalysis, lesions: Volume, resolved: Volume) -> Volume:
+    """Change labels on the follow-up's FLAIR grid: of the follow-up's lesions, and of resolved ones where they were.
+
+    Args:
+        analysis: with a baseline.
+        lesions: `native_lesions` of the follow-up.
+        resolved: `native_resolved`.
+    """
+    if analysis.change_map is None:
+        raise ValueError("analysis: has no change map in single time point mode")
+    gone = np.where(resolved.array > 0, LABELS[Status.RESOLVED], 0)
     of_lesion = _label_of_each(analysis.follow_up.labels, analysis.change_map)
     return lesions.like(np.where(lesions.array > 0, of_lesion[lesions.array], gone).astype(np.uint8))
 

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.contracts.errors import InvalidOption
 from service.contracts.settings import Settings
 
+SegmentationKind = Literal["binary", "labelmap"]
+
 
 def check_allowed(options: "CompareOptions", settings: Settings) -> None:
     """Refuses what the settings of this site do not allow.
@@ -49,4 +51,9 @@ class CompareOptions(BaseModel):
     )
     crop: Literal["union", "none"] = Field(
         default="union", description="crop to the union of both brains (paper) or not"
+    )
+    dicom_seg: SegmentationKind = Field(
+        default="binary",
+        description="of DICOM studies: lesions as Segmentation Storage, which viewers of segmentations read, or Label "
+        "Map Segmentation Storage, smaller and not widely read yet",
     )

@@ -11,6 +11,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 REPORT_SCHEMA_VERSION = "1.0"
 MEASUREMENT_RULES_VERSION = "1.1"
 RESEARCH_USE = "For research use. Not a medical device."
+AI_RESULT = "AI result, not verified"
+"""Stands on every page and in every DICOM object of a result."""
 
 Point = tuple[float, float, float]
 Matrix = tuple[tuple[float, ...], ...]

@@ -87,7 +87,7 @@ def test_pages_of_jobs_follow_each_other(service: Service, key: dict[str, str]) 
     assert second["next"] is None
 
 
-def finished(service: Service, key: dict[str, str], content: bytes) -> str:
+def finished(service: Service, key: dict[str, str], content: bytes, *, more: tuple[str, ...] = ()) -> str:
     job = service.client.post("/v1/jobs", headers=key, json={"follow_up": upload_pair(service, key)}).json()["id"]
     store = JobStore(service.engine)
     lease = store.claim(job, lease_s=60)
@@ -95,6 +95,8 @@ def finished(service: Service, key: dict[str, str], content: bytes) -> str:
     folder = service.folder / "jobs" / job / str(lease.attempt)
     folder.mkdir(parents=True)
     (folder / "lesions.csv").write_bytes(content)
+    for name in more:
+        (folder / name).write_bytes(content)
     (folder / "report.json").write_text("{}")
     assert service.client.get(f"/v1/jobs/{job}/artifacts", headers=key).json() == {"artifacts": []}
     store.finish(lease, JobEvent.SUCCEED)
@@ -111,6 +113,26 @@ def test_artifacts_are_listed_after_success_and_served_in_ranges(service: Servic
 
     assert [one["name"] for one in listed] == ["lesions.csv", "report.json"]
     assert (whole.content, part.status_code, part.content) == (b"0123456789", 206, b"234")
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("report.pdf", "application/pdf"),
+        ("report_pdf.dcm", "application/dicom"),
+        ("overlay_0001.dcm", "application/dicom"),
+        ("overlay.zip", "application/zip"),
+        ("follow_up_lesions.nii.gz", "application/gzip"),
+    ],
+)
+def test_an_artifact_says_of_what_type_it_is(service: Service, key: dict[str, str], name: str, media_type: str) -> None:
+    job = finished(service, key, b"0123456789", more=(name,))
+
+    listed = service.client.get(f"/v1/jobs/{job}/artifacts", headers=key).json()["artifacts"]
+    answer = service.client.get(f"/v1/jobs/{job}/artifacts/{name}", headers=key)
+
+    assert {one["name"]: one["media_type"] for one in listed}[name] == media_type
+    assert (answer.headers["content-type"], answer.content) == (media_type, b"0123456789")
 
 
 @pytest.mark.parametrize("asked", ["bytes=50-60", "lines=1-2", "bytes="])

@@ -99,6 +99,8 @@ def test_a_killed_worker_costs_only_time(finished: Finished) -> None:
         "lesions.csv",
         "report.json",
         "report.html",
+        "report.pdf",
+        "report_pdf.dcm",
     }
     assert [folder.name for folder in (finished.data / "jobs" / str(finished.ended["id"])).iterdir()] == ["2"]
 
@@ -123,7 +125,12 @@ def test_names_are_in_the_uploads_and_in_dicom_results_alone(finished: Finished)
     files = [path for path in finished.data.rglob("*") if path.is_file() and "studies" not in path.parts]
     of_the_patient = {path for path in files if path.suffix == ".dcm"}  # DICOM results name whom they belong to
     outside = [path for path in files if path not in of_the_patient]
-    assert {path.name for path in of_the_patient} == {"baseline_lesions.dcm", "follow_up_lesions.dcm", "report.dcm"}
+    assert {path.name for path in of_the_patient if not path.name.startswith("overlay_")} == {
+        "baseline_lesions.dcm",
+        "follow_up_lesions.dcm",
+        "report.dcm",
+        "report_pdf.dcm",
+    }
     contents = b"".join(path.read_bytes() for path in outside)
 
     assert {path.parent.name for path in outside} >= {"logs", "data"}

@@ -25,6 +25,7 @@ ARTIFACTS = {
     "lesions.csv",
     "report.json",
     "report.html",
+    "report.pdf",
 }
 
 
@@ -138,6 +139,7 @@ def test_a_single_study_gives_its_mask_and_no_change(phantom: tuple[Path, Phanto
         "lesions.csv",
         "report.json",
         "report.html",
+        "report.pdf",
     }
     assert (report.mode, report.comparable, report.counts) == ("single_time_point", False, None)
     assert [reason.code for reason in report.reasons if reason.code == "no_baseline"] == ["no_baseline"]

@@ -20,17 +20,29 @@ from scipy import ndimage
 
 from model.volume import Volume, voxel_volume_of, world_from_voxel
 from service.contracts.errors import ResultInconsistent
+from service.contracts.options import SegmentationKind
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.report import Report
-from worker.reports.dicom_sources import as_single_images, frame_of, refer_to_frames
+from worker.reports.dicom_series import (
+    MANUFACTURER,
+    NOT_VERIFIED,
+    SEG_SERIES,
+    case_of,
+    check_joins,
+    describe,
+    made_by,
+    uid_of,
+)
+from worker.reports.dicom_sources import as_single_images, refer_to_frames
 
-MANUFACTURER = "msdelta"
-SERIES_NUMBER = 9001
 CENTROID_TOLERANCE_MM = 0.01
 """Between a lesion's centroid in the mask and in the written object: decimals of the header."""
 SPACING_TOLERANCE = 1e-3
 """Of the volume of a voxel, likewise; the number of voxels must be the same."""
-NOT_VERIFIED = "AI result, not verified. For research use."
+KINDS: dict[SegmentationKind, hd.seg.SegmentationTypeValues] = {
+    "binary": hd.seg.SegmentationTypeValues.BINARY,
+    "labelmap": hd.seg.SegmentationTypeValues.LABELMAP,
+}
 
 
 TimePointName = Literal["baseline", "follow_up"]
@@ -48,10 +60,13 @@ class LesionImages:
 
 
 @no_header_text()
-def write_seg(images: LesionImages, report: Report, path: Path) -> hd.seg.Segmentation | None:
+def write_seg(
+    images: LesionImages, report: Report, path: Path, *, kind: SegmentationKind = "binary"
+) -> hd.seg.Segmentation | None:
     """Writes the object, reads it again, compares, and returns it; None without a lesion, since a SEG needs a segment.
 
-    Patient, study and frame of reference are those of the images. The same report gives the same UIDs.
+    Patient, study and frame of reference are those of the images. The same report gives the same UIDs. A label map
+    (PS3.3 A.51, Label Map Segmentation Storage) has one frame per slice in place of one per slice and segment.
 
     Raises:
         ResultInconsistent: what was written holds another lesion, volume or place than the mask.
@@ -60,15 +75,15 @@ def write_seg(images: LesionImages, report: Report, path: Path) -> hd.seg.Segmen
     if not ids:
         return None
     stack = images.ids.array.transpose(2, 1, 0)  # column, row, slice -> slice, row, column
-    made_by = _made_by(images.headers, report)
+    origin = made_by(images.headers, report)
     seg = hd.seg.Segmentation(
         source_images=as_single_images(images.headers),
         pixel_array=np.searchsorted([0, *ids], stack).astype(np.uint16),
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segmentation_type=KINDS[kind],
         segment_descriptions=[_segment(n, id_, images, report) for n, id_ in enumerate(ids, start=1)],
-        series_instance_uid=_uid(made_by, "series"),
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=_uid(made_by, "instance"),
+        series_instance_uid=uid_of(origin, "series"),
+        series_number=SEG_SERIES,
+        sop_instance_uid=uid_of(origin, "instance"),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MANUFACTURER,
@@ -78,9 +93,13 @@ def write_seg(images: LesionImages, report: Report, path: Path) -> hd.seg.Segmen
         content_description=NOT_VERIFIED,
     )
     refer_to_frames(seg, images.headers)
-    seg.SeriesDescription = f"MS lesions ({NOT_VERIFIED})"
+    for dimension in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
+        dimension.DimensionOrganizationUID = uid_of(origin, "dimensions")  # highdicom's is random
+    describe(seg, report, "MS lesions")
     seg.save_as(path)
-    return check_seg(path, images.ids)
+    written = check_seg(path, images.ids)
+    check_joins(written, images.headers[0], "DICOM SEG")
+    return written
 
 
 @no_header_text()
@@ -128,11 +147,6 @@ def tracking(report: Report, lesion: int, time_point: TimePointName) -> tuple[st
     return name, generate_uid(entropy_srcs=[case_of(report), *report.model.sha256, name])
 
 
-def case_of(report: Report) -> str:
-    """What tells this report's objects from those of another run."""
-    return report.job_id or report.created.isoformat()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Measured:
     voxels: int
@@ -152,16 +166,6 @@ def _measured(labels: NDArray[Any], affine: NDArray[Any]) -> dict[int, _Measured
         centroid = world_from_voxel(affine, at.mean(axis=0)[None])[0]
         found[label] = _Measured(voxels=len(at), mm3=len(at) * voxel_mm3, centroid_mm=centroid)
     return found
-
-
-def _made_by(headers: Sequence[Dataset], report: Report) -> str:
-    """What the UIDs hang on: the images, the weights, and the job."""
-    images = "/".join(f"{one.SOPInstanceUID}{'' if frame_of(one) is None else f'#{frame_of(one)}'}" for one in headers)
-    return f"{images}/{'/'.join(report.model.sha256)}/{case_of(report)}"
-
-
-def _uid(made_by: str, *what: str) -> UID:
-    return generate_uid(entropy_srcs=[made_by, *what])
 
 
 def _segment(number: int, lesion: int, images: LesionImages, report: Report) -> hd.seg.SegmentDescription:

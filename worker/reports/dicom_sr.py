@@ -18,18 +18,10 @@ from pydicom.uid import generate_uid
 from service.contracts.errors import ResultInconsistent
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.report import LesionRow, LesionStatus, Report
-from worker.reports.dicom_seg import (
-    MANUFACTURER,
-    NOT_VERIFIED,
-    TimePointName,
-    case_of,
-    lesion_of,
-    segment_numbers,
-    tracking,
-)
+from worker.reports.dicom_seg import TimePointName, lesion_of, segment_numbers, tracking
+from worker.reports.dicom_series import MANUFACTURER, SR_SERIES, case_of, check_joins, describe
 from worker.reports.dicom_sources import leave_out_positions, objects_of
 
-SERIES_NUMBER = 9002
 PROCEDURE = CodedConcept("24590-2", "LN", "MR Brain")
 TREND: dict[LesionStatus, CodedConcept] = {
     LesionStatus.NEW: CodedConcept("129721008", "SCT", "New finding"),
@@ -89,17 +81,17 @@ def write_sr(findings: Sequence[Findings], report: Report, path: Path) -> None:
         evidence=[study, *others, *(found.seg for found in findings if found.seg is not None)],  # the first: its study
         content=content,
         series_instance_uid=series_uid,
-        series_number=SERIES_NUMBER,
+        series_number=SR_SERIES,
         sop_instance_uid=uid,
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=True,
         is_verified=False,
     )
-    sr.SeriesDescription = f"MS lesions ({NOT_VERIFIED})"
-    sr.ManufacturerModelName, sr.SoftwareVersions = MANUFACTURER, report.versions.msdelta
+    describe(sr, report, "MS measurements")
     sr.save_as(path)
     check_sr(path, [found.time_point for found in findings], report)
+    check_joins(hd.sr.srread(path), study, "DICOM SR")
 
 
 @no_header_text()

@@ -7,23 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from model.changes import ChangeAnalysis, LesionChange, Status
 from model.grid import Grid
-
-COLOURS: dict[str, str] = {
-    "new": "#e69f00",
-    "enlarging": "#d55e00",
-    "stable": "#56b4e9",
-    "shrinking": "#009e73",
-    "resolved": "#cc79a7",
-    "indeterminate": "#f0e442",
-    "lesion": "#56b4e9",
-}
-"""Okabe-Ito: told apart with every kind of colour vision."""
+from worker.reports.status_marks import COLOURS, LINES, SYMBOLS
 
 ORDER = (Status.NEW, Status.ENLARGING, Status.RESOLVED, Status.SHRINKING, Status.INDETERMINATE)
 MOST_FIGURES = 12
@@ -46,11 +37,35 @@ class FigureInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A PNG as a data URI, with what it shows in words."""
+    """A PNG with what it shows in words."""
 
-    uri: str
+    png: bytes
     alt: str
     lesion_id: int | None
+
+    @property
+    def uri(self) -> str:
+        """The PNG as a data URI."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Everything the report shows, drawn once for all its formats."""
+
+    overview: Picture
+    close_ups: tuple[Picture, ...]
+    not_shown: int
+    """Changed lesions that count beyond `MOST_FIGURES`."""
+
+
+def draw(inputs: FigureInputs) -> Pictures:
+    """The overview and the close-ups."""
+    return Pictures(
+        overview=overview(inputs),
+        close_ups=tuple(close_ups(inputs)),
+        not_shown=max(0, len(changed(inputs.analysis)) - MOST_FIGURES),
+    )
 
 
 def overview(inputs: FigureInputs) -> Picture:
@@ -65,11 +80,13 @@ def overview(inputs: FigureInputs) -> Picture:
     axes = figure.subplots(len(rows), len(slices), squeeze=False)
     for row, (title, image, mask) in enumerate(rows):
         for column, z in enumerate(slices):
-            _draw(axes[row][column], image[z], inputs.analysis.groups[z] * mask[z], inputs, label=column == 0)
+            _draw(
+                axes[row][column], image[z], inputs.analysis.groups[z] * mask[z], inputs, label=column == 0, close=False
+            )
             if column == 0:
                 axes[row][column].set_ylabel(title, color="white", fontsize=9)
     alt = "Axial FLAIR slices with lesions outlined: " + " above ".join(title for title, _, _ in rows)
-    return Picture(uri=_uri(figure), alt=alt, lesion_id=None)
+    return Picture(png=_png(figure), alt=alt, lesion_id=None)
 
 
 def close_ups(inputs: FigureInputs) -> Iterator[Picture]:
@@ -92,13 +109,13 @@ def _close_up(inputs: FigureInputs, change: LesionChange) -> Picture:
     figure = _figure(2.6 * len(rows), 2.85)
     axes = figure.subplots(1, len(rows), squeeze=False)[0]
     for axis, (title, image, mask) in zip(axes, rows, strict=True):
-        _draw(axis, image[z], inputs.analysis.groups[z] * mask[z], inputs, label=True)
+        _draw(axis, image[z], inputs.analysis.groups[z] * mask[z], inputs, label=True, close=True)
         axis.set_xlim(x + half[1], x - half[1])
         axis.set_ylim(y - half[0], y + half[0])
         axis.set_title(title, color="white", fontsize=9)
     status = "lesion" if change.status is None else change.status.value
     alt = f"Lesion {change.id}, {status}: axial FLAIR at baseline and follow-up"
-    return Picture(uri=_uri(figure), alt=alt, lesion_id=change.id)
+    return Picture(png=_png(figure), alt=alt, lesion_id=change.id)
 
 
 def _rows(inputs: FigureInputs) -> list[tuple[str, NDArray[np.float32], NDArray[np.bool_]]]:
@@ -109,9 +126,12 @@ def _rows(inputs: FigureInputs) -> list[tuple[str, NDArray[np.float32], NDArray[
 
 
 def _draw(
-    axis: Any, image: NDArray[np.float32], groups: NDArray[np.int32], inputs: FigureInputs, *, label: bool
+    axis: Any, image: NDArray[np.float32], groups: NDArray[np.int32], inputs: FigureInputs, *, label: bool, close: bool
 ) -> None:
-    """One axial slice as radiologists look at it: from the feet, the patient's right on the left."""
+    """One axial slice as radiologists look at it: from the feet, the patient's right on the left.
+
+    Lesions carry symbol and row: changed ones, in a close-up all.
+    """
     _, tall, wide = inputs.grid.spacing
     shown = np.where(image == 0, DARKEST, image)  # outside the brain: exactly zero, which is a grey
     axis.imshow(
@@ -126,8 +146,10 @@ def _draw(
     axis.set_facecolor("black")  # beyond the edge of the image
     axis.invert_xaxis()  # the array's last axis runs to the patient's right; it belongs on the left
     for number in np.unique(groups[groups > 0]):
-        colour = _colour(inputs.analysis, int(number))
-        axis.contour(groups == number, levels=[0.5], colors=[colour], linewidths=1.1)
+        status = _status(inputs.analysis, int(number))
+        axis.contour(groups == number, levels=[0.5], colors=[COLOURS[status]], linewidths=1.1, linestyles=LINES[status])
+        if close or status in ORDER:  # in an overview the rest would hide the image
+            _name(axis, groups == number, f"{SYMBOLS[status]}{number}")
     axis.set_xticks([])
     axis.set_yticks([])
     if label:
@@ -138,9 +160,18 @@ def _draw(
         axis.text(0.5, 0.02, "P", va="bottom", ha="center", **style)
 
 
-def _colour(analysis: ChangeAnalysis, number: int) -> str:
+def _name(axis: Any, lesion: NDArray[np.bool_], name: str) -> None:
+    """The symbol and the row of the table at the upper right of a lesion: what its colour says, without colour."""
+    rows, columns = np.nonzero(lesion)
+    halo = [patheffects.withStroke(linewidth=1.2, foreground="black")]
+    at = {"color": "white", "fontsize": 7.5, "clip_on": True, "path_effects": halo, "in_layout": False}
+    axis.text(columns.min() - 1, rows.max() + 0.5, name, va="bottom", ha="left", **at)
+
+
+def _status(analysis: ChangeAnalysis, number: int) -> str:
+    """A key of `worker.reports.status_marks`."""
     status = next((c.status for c in analysis.changes if c.id == number), None)
-    return COLOURS["lesion" if status is None else status.value]
+    return "lesion" if status is None else status.value
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -149,7 +180,7 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _uri(figure: Figure) -> str:
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()

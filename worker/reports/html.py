@@ -5,36 +5,27 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from service.contracts.report import LesionStatus, Report
-from worker.reports.figures import COLOURS, MOST_FIGURES, FigureInputs, changed, close_ups, overview
-
-SYMBOLS: dict[str, str] = {
-    "new": "+",
-    "enlarging": "▲",
-    "stable": "=",
-    "shrinking": "▼",
-    "resolved": "○",
-    "indeterminate": "?",
-}
-LIGHTS: dict[str, str] = {"green": "●", "amber": "◆", "red": "■"}
-"""A shape for each flag: colour alone says nothing to some readers."""
+from worker.reports.figures import Pictures
+from worker.reports.status_marks import COLOURS, LIGHTS, SYMBOLS
 
 
-def render_html(report: Report, figures: FigureInputs | None) -> str:
+def render_html(report: Report, pictures: Pictures | None) -> str:
     """The page; nothing in it points outside it."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("worker.reports").joinpath("report.html").read_text(encoding="utf-8"))
-    hidden = 0 if figures is None else max(0, len(changed(figures.analysis)) - MOST_FIGURES)
     return template.render(
         report=report,
         headline=headline(report),
+        subtitle=subtitle(report),
+        made_with=made_with(report),
         statuses=[status.value for status in LesionStatus],
         symbols=SYMBOLS,
         lights=LIGHTS,
         colours=COLOURS,
         rows_by_id={row.id: row for row in report.lesions},
-        overview=None if figures is None else overview(figures),
-        close_ups=[] if figures is None else list(close_ups(figures)),
-        hidden_figures=hidden,
+        overview=None if pictures is None else pictures.overview,
+        close_ups=() if pictures is None else pictures.close_ups,
+        hidden_figures=0 if pictures is None else pictures.not_shown,
     )
 
 
@@ -50,6 +41,31 @@ def headline(report: Report) -> str:
     answer = active or "No new or enlarging lesion"
     unclear = report.counts.indeterminate
     return f"{answer} ({unclear} indeterminate)" if unclear else answer
+
+
+def subtitle(report: Report) -> str:
+    """What was compared with what, and when the report was made."""
+    after = f" of {report.follow_up.acquired}" if report.follow_up.acquired else ""
+    before = f" of {report.baseline.acquired}" if report.baseline and report.baseline.acquired else ""
+    if report.mode == "single_time_point":
+        what = f"One study{after}, no baseline."
+    elif report.comparable:
+        what = f"Follow-up{after} compared with baseline{before}."
+    else:
+        what = f"Follow-up{after} and baseline{before}, each segmented alone. No change is given."
+    return f"{what} Report made {report.created:%Y-%m-%d %H:%M} UTC."
+
+
+def made_with(report: Report) -> str:
+    """Versions, network, thresholds and options in words."""
+    model, versions = report.model, report.versions
+    settled = "one answer for both times" if model.mask_only_changes == "settle" else "as they are"
+    return (
+        f"msdelta {versions.msdelta}, measurement rules {versions.measurement_rules}, report schema "
+        f"{versions.schema_version}. Network {model.name} ({model.method}), threshold {model.threshold} (voxel) and "
+        f"{model.lesion_threshold} (lesion), parts that differ in the masks and not in FLAIR: {settled}, mirroring "
+        f"{'on' if model.mirroring else 'off'}, prior of the baseline: {model.prior_policy}. {model.record}"
+    )
 
 
 def _several(numbers: dict[str, int]) -> str:

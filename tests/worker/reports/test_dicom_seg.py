@@ -12,6 +12,7 @@ import pytest
 
 from model.volume import Volume
 from service.contracts.errors import ResultInconsistent
+from service.contracts.options import SegmentationKind
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.report import LesionRow, LesionStatus, Report
 from tests.fixtures.multi_frame import KINDS, write_kind
@@ -79,6 +80,50 @@ def measured(path: Path) -> dict[str, tuple[int, np.ndarray]]:
     labels = {int(one.SegmentNumber): str(one.SegmentLabel) for one in seg.SegmentSequence}
     every = {labels[number]: np.concatenate(parts) for number, parts in points.items()}
     return {label: (len(at), at.mean(axis=0)) for label, at in every.items()}
+
+
+@pytest.mark.parametrize("kind", ["binary", "labelmap"])
+def test_one_voxel_elsewhere_is_seen_in_either_kind_of_object(
+    tmp_path: Path, report: Report, kind: SegmentationKind
+) -> None:
+    images = images_in(tmp_path / "flair", tilt=(5.0, 2.0, 1.0))
+    write_seg(images, report, tmp_path / "seg.dcm", kind=kind)
+    check_seg(tmp_path / "seg.dcm", images.ids)
+    elsewhere = images.ids.array.copy()
+    elsewhere[5, 6, 2], elsewhere[9, 6, 2] = 0, 3  # as many voxels
+
+    with pytest.raises(ResultInconsistent, match=r"lesion 3 lies \d+\.\d+ mm"):
+        check_seg(tmp_path / "seg.dcm", images.ids.like(elsewhere))
+
+
+@pytest.mark.parametrize(("plane", "tilt", "reverse"), ORIENTATIONS)
+def test_a_label_map_holds_the_same_lesions_in_a_frame_for_each_slice(
+    tmp_path: Path, report: Report, plane: str, tilt: tuple[float, float, float], reverse: bool
+) -> None:
+    """dciodvfy of 2022 does not know this class: pydicom reads it here, highdicom in `check_seg`."""
+    images = images_in(tmp_path / "flair", plane, tilt, reverse=reverse)
+
+    made = write_seg(images, report, tmp_path / "seg.dcm", kind="labelmap")
+
+    assert made is not None
+    seg = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert (seg.SOPClassUID, seg.SegmentationType) == ("1.2.840.10008.5.1.4.1.1.66.7", "LABELMAP")
+    assert seg.NumberOfFrames == 4  # slices 2, 3, 4 and 8 have lesions
+    names = {int(one.SegmentNumber): one.SegmentLabel for one in seg.SegmentSequence}
+    orientation = np.array(
+        seg.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient, float
+    )
+    down, across = map(float, seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing)
+    for lesion, label in ((3, "new lesion 3"), (7, "stable lesion 7")):
+        points = []
+        for frame, pixels in zip(seg.PerFrameFunctionalGroupsSequence, seg.pixel_array, strict=True):
+            rows, columns = np.nonzero(np.isin(pixels, [n for n, name in names.items() if name == label]))
+            origin = np.array(frame.PlanePositionSequence[0].ImagePositionPatient, float)
+            points.append(origin + np.outer(columns * across, orientation[:3]) + np.outer(rows * down, orientation[3:]))
+        voxels = np.argwhere(images.ids.array == lesion)
+        centre = images.ids.affine[:3, :3] @ voxels.mean(axis=0) + images.ids.affine[:3, 3]
+        assert np.linalg.norm(np.concatenate(points).mean(axis=0) - centre) < 0.01
+        assert sum(map(len, points)) == len(voxels)
 
 
 @pytest.mark.parametrize("kind", KINDS)

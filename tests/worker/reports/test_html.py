@@ -10,7 +10,7 @@ import pytest
 
 from service.contracts.report import RESEARCH_USE, Counts, Reason
 from tests.fixtures import report_case
-from worker.reports.figures import MOST_FIGURES
+from worker.reports.figures import MOST_FIGURES, draw
 from worker.reports.html import headline, render_html
 from worker.reports.summary import build_report
 
@@ -42,12 +42,12 @@ def report():
 
 @pytest.fixture(scope="module")
 def html(report):
-    return render_html(report, report_case.figures())
+    return render_html(report, report_case.pictures())
 
 
 PAGES = {
-    "longitudinal": lambda: render_html(build_report(report_case.longitudinal()), report_case.figures()),
-    "single": lambda: render_html(build_report(report_case.single()), report_case.figures(longitudinal=False)),
+    "longitudinal": lambda: render_html(build_report(report_case.longitudinal()), report_case.pictures()),
+    "single": lambda: render_html(build_report(report_case.single()), report_case.pictures(longitudinal=False)),
     "not comparable": lambda: render_html(build_report(report_case.not_comparable()), None),
 }
 
@@ -128,7 +128,7 @@ def test_the_page_says_how_many_changed_lesions_it_does_not_picture(report, html
     figures = report_case.figures()
     new = next(c for c in figures.analysis.changes if c.status == "new")
     many = replace(figures, analysis=replace(figures.analysis, changes=(new,) * (MOST_FIGURES + 3)))
-    assert "3 more changed lesions are in the table and not pictured" in render_html(report, many)
+    assert "3 more changed lesions are in the table and not pictured" in render_html(report, draw(many))
     assert "not pictured" not in html
 
 

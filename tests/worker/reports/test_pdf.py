@@ -1,0 +1,233 @@
+"""The PDF: the numbers of the report and no others, on every page what it is, readable as it comes out of a printer."""
+
+import csv
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pypdf
+import pytest
+from reportlab.pdfbase.pdfmetrics import stringWidth
+
+from service.contracts.report import AI_RESULT, RESEARCH_USE, Counts, LesionStatus, Reason, Report
+from tests.fixtures import report_case
+from worker.reports.figures import MOST_FIGURES
+from worker.reports.html import headline, render_html
+from worker.reports.pdf import render_pdf
+from worker.reports.pdf_tables import change_table, lesion_table, load_table
+from worker.reports.summary import build_report
+from worker.reports.table import write_csv
+
+
+def with_lesions(number: int) -> Report:
+    """A report with the widest values that a head allows."""
+    report = build_report(report_case.longitudinal())
+    rows = tuple(
+        report.lesions[0].model_copy(
+            update={
+                "id": n,
+                "status": list(LesionStatus)[n % 6],
+                "counted": n % 5 > 0,
+                "baseline_volume_mm3": 123456.25 + n,
+                "follow_up_volume_mm3": 98765.75 - n,
+                "new_part_volume_mm3": 12345.5 if n % 2 else 0.0,
+                "centroid_mm": (-101.25 - n, -120.75, -111.5 + n),
+                "baseline_centroid_mm": (-100.5 - n, -119.0, 110.25 + n / 2),
+                "follow_up_components": 10 + n,
+            }
+        )
+        for n in range(1, number + 1)
+    )
+    counts = Counts(**{status.value: [row.status for row in rows].count(status) for status in LesionStatus})
+    return report.model_copy(update={"lesions": rows, "counts": counts, "counts_from_3_mm3": counts})
+
+
+def pictures_of(report: Report):
+    """As many close-ups as there may be, of the first lesions."""
+    drawn = report_case.pictures()
+    ups = tuple(replace(drawn.close_ups[0], lesion_id=row.id) for row in report.lesions[:MOST_FIGURES])
+    return replace(drawn, close_ups=ups)
+
+
+CASES = {
+    "6 lesions": lambda: (build_report(report_case.longitudinal()), report_case.pictures()),
+    "0 lesions": lambda: (with_lesions(0), pictures_of(with_lesions(0))),
+    "12 lesions": lambda: (with_lesions(12), pictures_of(with_lesions(12))),
+    "80 lesions": lambda: (with_lesions(80), pictures_of(with_lesions(80))),
+    "one time point": lambda: (build_report(report_case.single()), report_case.pictures(longitudinal=False)),
+    "not comparable": lambda: (build_report(report_case.not_comparable()), None),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    """The report, its pictures, and the PDF read by a reader that shares no code with the writer."""
+    report, pictures = CASES[request.param]()
+    return report, pictures, pypdf.PdfReader(io.BytesIO(render_pdf(report, pictures)))
+
+
+def words_of(reader: pypdf.PdfReader) -> list[str]:
+    return "\n".join(page.extract_text() for page in reader.pages).split()
+
+
+def stands_in(words: list[str], *sought: object) -> bool:
+    """Whether these words follow each other."""
+    row = " ".join(str(one) for one in sought).split()
+    return any(words[n : n + len(row)] == row for n in range(len(words) - len(row) + 1))
+
+
+class Rows(HTMLParser):
+    """The words of each table row of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.rows, self.inside = [], False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self.rows.append([])
+            self.inside = True
+
+    def handle_endtag(self, tag):
+        self.inside = self.inside and tag != "tr"
+
+    def handle_data(self, data):
+        if self.inside:
+            self.rows[-1] += data.split()
+
+
+def number(word: str) -> bool:
+    return re.fullmatch(r"[+-]?\d+(\.\d+)?", word) is not None
+
+
+def test_the_answer_the_counts_and_the_volumes_are_the_report_s(case):
+    report, _, reader = case
+    words = words_of(reader)
+    first = reader.pages[0].extract_text().split()
+
+    assert stands_in(first, headline(report))
+    assert stands_in(first, "Follow-up", report.lesion_counts.follow_up, report.lesion_counts.follow_up_from_3_mm3)
+    assert f"{report.volumes_ml.follow_up:.2f}" in first
+    if report.baseline is not None:
+        of = report.lesion_counts
+        volume = f"{report.volumes_ml.baseline:.2f}"
+        assert stands_in(first, "Baseline", of.baseline, of.baseline_from_3_mm3, volume)
+    if report.counts is None:
+        assert "enlarging" not in words
+    else:
+        assert stands_in(first, "from 14 mm³ (counted)", *report.counts.model_dump().values())
+        assert stands_in(first, "from 3 mm³", *report.counts_from_3_mm3.model_dump().values())
+
+
+def test_every_row_of_the_lesion_table_is_that_of_the_csv(case, tmp_path):
+    report, _, reader = case
+    words = words_of(reader)
+    write_csv(report, tmp_path / "lesions.csv")
+    with (tmp_path / "lesions.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+
+    assert len(rows) == len(report.lesions)
+    for row in rows:
+        name = row["id"] if row["counted"] == "true" else f"{row['id']} *"
+        after, wide = float(row["follow_up_volume_mm3"]), float(row["equivalent_diameter_mm"])
+        here = [f"{float(row[f'centroid_{axis}_mm_lps']):.1f}" for axis in "xyz"]
+        sure = f"{float(row['probability']):.2f}"
+        if not row["status"]:
+            assert stands_in(words, name, f"{after:.0f}", f"{wide:.1f}", *here, sure)
+            continue
+        before, grown = float(row["baseline_volume_mm3"]), float(row["new_part_volume_mm3"])
+        there = [f"{float(row[f'baseline_centroid_{axis}_mm_lps']):.1f}" for axis in "xyz"]
+        volumes = [f"{before:.0f}", f"{after:.0f}", f"{after - before:+.0f}", f"{grown:.0f}" if grown else ""]
+        parts = [row["baseline_components"], "→", row["follow_up_components"]]
+        assert stands_in(words, row["status"], *volumes, *parts, f"{wide:.1f}", *here, *there, sure)
+        assert stands_in(words, name)
+
+
+def test_every_number_in_a_table_of_the_page_stands_in_the_pdf(case):
+    report, pictures, reader = case
+    words = words_of(reader)
+
+    rows = Rows(render_html(report, pictures)).rows
+
+    assert len(rows) > len(report.lesions) + len(report.quality)
+    assert {word for row in rows for word in row if number(word)} <= set(words)
+
+
+def test_every_quality_gate_and_every_reason_stands_in_words(case):
+    report, _, reader = case
+    words = words_of(reader)
+    for check in report.quality:
+        value = "not measured" if check.value is None else check.value
+        assert stands_in(words, check.name.replace("_", " "))
+        assert stands_in(words, check.flag.value, value, check.unit, check.expected)
+    for reason in report.reasons:
+        assert stands_in(words, reason.message)
+
+
+def test_method_weights_and_rules_stand_in_it(case):
+    report, _, reader = case
+    words = words_of(reader)
+    assert stands_in(words, f"rules {report.versions.measurement_rules},")
+    assert stands_in(words, f"({report.model.method}),")
+    assert set(report.model.sha256) <= set(words)
+
+
+def test_every_page_says_what_it_is_and_which_of_how_many(case):
+    _, _, reader = case
+    for n, page in enumerate(reader.pages, start=1):
+        text = page.extract_text().split()
+        assert stands_in(text, RESEARCH_USE)
+        assert stands_in(text, AI_RESULT)
+        assert stands_in(text, f"Page {n} of {len(reader.pages)}")
+
+
+def test_title_and_language_are_set_and_every_font_is_embedded(case):
+    reader = case[2]
+    assert reader.metadata.title == "msdelta change report"
+    assert reader.root_object["/Lang"] == "en"
+    fonts = {font for page in reader.pages for font in page["/Resources"]["/Font"].values()}
+    assert len(fonts) == 2
+    assert all("/FontFile2" in font.get_object()["/FontDescriptor"] for font in fonts)
+
+
+def test_the_same_report_gives_the_same_bytes():
+    report = build_report(report_case.longitudinal())
+    assert render_pdf(report, report_case.pictures()) == render_pdf(report, report_case.pictures())
+
+
+def test_the_overview_and_close_ups_stand_on_page_one():
+    report, pictures = CASES["6 lesions"]()
+    reader = pypdf.PdfReader(io.BytesIO(render_pdf(report, pictures)))
+    assert len(reader.pages[0].images) == 5
+    assert sum(len(page.images) for page in reader.pages) == 1 + len(pictures.close_ups)
+
+
+def test_the_header_of_a_long_table_stands_on_each_of_its_pages():
+    report = with_lesions(80)
+    reader = pypdf.PdfReader(io.BytesIO(render_pdf(report, pictures_of(report))))
+    rows = [re.findall(r"^\d+(?: \*)?$", page.extract_text(), re.MULTILINE) for page in reader.pages]
+    with_rows = [n for n, found in enumerate(rows) if len(found) > 20]
+    assert len(with_rows) >= 2
+    assert all("Diameter," in reader.pages[n].extract_text() for n in with_rows)
+
+
+@pytest.mark.parametrize("report", [with_lesions(80), build_report(report_case.single())], ids=["80", "single"])
+def test_no_cell_is_wider_than_its_column(report):
+    for table in (change_table(report), load_table(report), lesion_table(report)):
+        if table is None:
+            continue
+        for row, styles in zip(table._cellvalues, table._cellStyles, strict=True):
+            for text, style, width in zip(row, styles, table._argW, strict=True):
+                room = width - style.leftPadding - style.rightPadding
+                assert all(stringWidth(line, style.fontname, style.fontsize) <= room for line in text.split("\n")), text
+
+
+def test_text_is_printed_and_not_obeyed():
+    message = "saw <b>5 & 6</b> mm, expected <para>3"
+    report = build_report(report_case.longitudinal())
+    report = report.model_copy(update={"reasons": (Reason(code="x", flag="amber", message=message),), "job_id": "<i>"})
+    words = words_of(pypdf.PdfReader(io.BytesIO(render_pdf(report, None))))
+    assert stands_in(words, "amber", message, "(x)")
+    assert stands_in(words, "Job <i>.")
