@@ -15,6 +15,7 @@ from pydicom.valuerep import DA, DT, TM
 
 from service.contracts.errors import ResultInconsistent
 from service.contracts.report import AI_RESULT, Report
+from worker.reports.dicom_sources import frame_of
 
 MANUFACTURER = "msdelta"
 NOT_VERIFIED = f"{AI_RESULT}. For research use."
