@@ -117,6 +117,17 @@ class ArrivalStore:
         quiet = arrivals.c.announced == arrival.announced
         self._write(arrival, {"state": ArrivalState.TAKEN.value}, quiet)
 
+    def serves_as_baseline(self, arrival: Arrival, study_uid: str, *, taken: str) -> None:
+        """Notes a study as taken that nobody told of: results that go into it must not make a job of their own."""
+        now = self._now()
+        values = {
+            "id": uuid.uuid4().hex, "pacs": arrival.pacs, "study_uid": study_uid, "owner": arrival.owner,
+            "state": ArrivalState.TAKEN.value, "announced": 0, "waiting_since": now, "due": now, "failures": 0,
+            "created": now, "taken": taken, "job_id": arrival.job_id,
+        }  # fmt: skip
+        with contextlib.suppress(IntegrityError), self._engine.begin() as connection:
+            connection.execute(arrivals.insert().values(**values))
+
     def failed(self, arrival: Arrival, code: str, *, final: bool) -> None:
         """Notes why a look failed; the next one waits twice as long, up to ten minutes, or there is none."""
         wait = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(arrival.failures, 16))

@@ -113,6 +113,7 @@ class ArrivalDesk:
             if earlier is not None:
                 baseline.mkdir()
                 source.fetch(earlier, baseline)
+                self.arrivals.serves_as_baseline(arrival, earlier, taken=_digest(source.images(earlier)))
             job_id = self._submit(arrival, follow_up, None if earlier is None else baseline, seen)
         self.arrivals.took(arrival, taken=seen, job_id=job_id)
 

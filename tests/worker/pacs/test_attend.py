@@ -193,6 +193,16 @@ def test_our_own_results_in_the_study_make_no_new_job(bench: Bench, orthanc: Ort
 
 
 @pytest.mark.pacs
+def test_results_in_the_study_of_the_baseline_make_no_job_of_it(bench: Bench, orthanc: Orthanc, tmp_path: Path) -> None:
+    baseline = stored(orthanc, tmp_path / "1", FIRST)
+    bench.tell(stored(orthanc, tmp_path / "2", SECOND))
+    bench.settle()
+    bench.tell(baseline)  # as the PACS does when our segmentation comes into it
+    bench.settle()
+    assert len(bench.all_jobs()) == 1
+
+
+@pytest.mark.pacs
 def test_the_newest_earlier_study_that_is_old_enough_is_the_baseline(
     bench: Bench, orthanc: Orthanc, tmp_path: Path
 ) -> None:
