@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import DSfloat
+from scipy import ndimage
 
 from model.volume import Affine, world_from_voxel
 from service.contracts.errors import ResultInconsistent
@@ -39,6 +40,8 @@ from worker.reports.dicom_series import (
 from worker.reports.overlay import Pixels, Scale, Scan, draw_slices, rgb, scale_of, statuses_of
 
 OBJECT = "DICOM overlay"
+FINEST_MM = 1.0
+"""An outline's centre may be a pixel off, or this where pixels are finer: gaps of a dashed line weigh more there."""
 COMMENT = "FLAIR of the follow-up with lesions outlined; numbers are rows of the report. AI result, not verified."
 
 
@@ -171,30 +174,39 @@ def _check_slice(image: Dataset, scan: Scan, of_lesion: dict[int, int], k: int) 
             f"{OBJECT}: slice {k + 1} has {int((wanted != colours).sum())} pixels of outlines outside the lesions of "
             f"their status (in lesions {near})"
         )
-    pixel_mm = float(np.linalg.norm(scan.flair.affine[:3, :2], axis=0).max())
-    for lesion, border in _borders(scan.ids[:, :, k], scan.flair.affine, k).items():
-        own = points[lesions == lesion]
+    limit_mm = max(FINEST_MM, float(np.linalg.norm(scan.flair.affine[:3, :2], axis=0).max()))
+    parts, borders = _borders(scan.ids[:, :, k], scan.flair.affine, k)
+    part_of_point = np.where(lesions > 0, parts[at[:, 0], at[:, 1]], 0)
+    for part, (lesion, border) in borders.items():
+        own = points[part_of_point == part]
         if not len(own):
             raise ResultInconsistent(f"{OBJECT}: lesion {lesion} is not outlined in slice {k + 1}")
         apart = float(np.linalg.norm(own.mean(axis=0) - border))
-        if apart > pixel_mm:
+        if apart > limit_mm:
             raise ResultInconsistent(f"{OBJECT}: lesion {lesion} is outlined {apart:.2f} mm from its place in the mask")
 
 
-def _borders(ids: NDArray[np.int32], affine: Affine, k: int) -> dict[int, NDArray[np.float64]]:
-    """The centre of each lesion's border in a slice, patient mm: the mean of the pixel sides that it consists of."""
-    padded = np.pad(ids, 1)
-    sides: dict[int, list[NDArray[np.float64]]] = {}
+def _borders(
+    ids: NDArray[np.int32], affine: Affine, k: int
+) -> tuple[NDArray[np.int32], dict[int, tuple[int, NDArray[np.float64]]]]:
+    """The parts that each lesion has in a slice; of each part its lesion, and the centre of its border in patient mm.
+
+    The centre is the mean of the pixel sides that the border consists of.
+    """
+    parts = np.zeros(ids.shape, np.int32)
+    for lesion in np.unique(ids[ids > 0]):
+        own, _ = ndimage.label(ids == lesion, structure=np.ones((3, 3)))
+        parts[own > 0] = own[own > 0] + parts.max()
+    padded = np.pad(parts, 1)
+    sides = []
     for step in ((0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)):
         outside = np.roll(padded, [-round(2 * one) for one in step], axis=(0, 1))
         columns, rows = np.nonzero((padded > 0) & (outside != padded))
-        for lesion in np.unique(padded[columns, rows]):
-            own = padded[columns, rows] == lesion
-            sides.setdefault(int(lesion), []).append(
-                np.stack([columns[own] + step[0], rows[own] + step[1]], axis=1) - 1
-            )
-    every = {lesion: np.concatenate(parts) for lesion, parts in sides.items()}
-    return {
-        lesion: world_from_voxel(affine, np.column_stack([at, np.full(len(at), k)])).mean(axis=0)
-        for lesion, at in every.items()
-    }
+        sides.append(np.column_stack([padded[columns, rows], columns - 1 + step[0], rows - 1 + step[1]]))
+    every = np.concatenate(sides)
+    borders = {}
+    for part in range(1, int(parts.max()) + 1):
+        at = every[every[:, 0] == part, 1:]
+        centre = world_from_voxel(affine, np.array([[*at.mean(axis=0), k]]))[0]
+        borders[part] = int(ids[parts == part][0]), centre
+    return parts, borders

@@ -29,8 +29,8 @@ MATRIX = 512
 NOTICE = "AI, not verified. Research use"
 NO_LESION = "No lesion found"
 ONE_SCAN = "This scan alone: no change is given"
-DASHES = {"solid": (1, 0), "dashed": (5, 3), "dotted": (2, 3)}
-"""Pixels drawn and left out along an outline."""
+DASHES = {"solid": (1, 1), "dashed": (8, 5), "dotted": (5, 2)}
+"""Pixels from one dash to the next, about, and how many of them are drawn."""
 Words = tuple[str, str | None]
 """A line of text, and the status whose colour it has."""
 Pixels = NDArray[np.uint8]
@@ -122,12 +122,14 @@ def _outline(pixels: Pixels, lesion: NDArray[np.bool_], status: str) -> None:
         slice(max(0, one.start - 1), one.stop + 1) for one in ndimage.find_objects(lesion.astype(np.int8))[0]
     )
     padded = np.pad(lesion[rows, columns], 1)
-    drawn, gap = DASHES[LINES[status]]
+    period, drawn = DASHES[LINES[status]]
     for line in contour_generator(z=padded.astype(float), line_type="Separate").lines(0.5):
         x, y = np.asarray(line).T  # each vertex lies between a pixel of the lesion and one outside
         low = padded[np.floor(y).astype(int), np.floor(x).astype(int)]
         at = np.where(low, np.floor((y, x)), np.ceil((y, x))).astype(int) - 1
-        on = np.arange(at.shape[1]) % (drawn + gap) < drawn
+        length = at.shape[1]
+        dashes = max(1, round(length / period))  # a whole number: the same part of every outline is drawn
+        on = (np.arange(length) * dashes % length) * period < drawn * length
         pixels[at[0][on] + rows.start, at[1][on] + columns.start] = rgb(status)
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from scipy import ndimage
 
 from model.volume import Volume
 from service.contracts.errors import ResultInconsistent
+from service.contracts.report import LesionStatus
 from tests.fixtures.dicom_case import (
     BOXES,
     NEEDS_DCIODVFY,
@@ -136,6 +138,18 @@ def test_a_lesion_that_is_missing_or_has_another_status_is_named(tmp_path: Path)
     other = lesion_report({**STATUSES, 9: STATUSES[3]})
     with pytest.raises(ResultInconsistent, match=r"outside the lesions of their status|lesion 9 is not outlined"):
         check_overlay(paths, scan, headers, other)
+
+
+def test_ragged_lesions_of_many_parts_in_every_line_pass_the_check(tmp_path: Path) -> None:
+    """A dashed line is no mistake: gaps must not move the centre of what is drawn."""
+    scan, headers = written_scan(tmp_path / "flair")
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=scan.ids.shape), 0.9)
+    parts, number = ndimage.label(noise > np.quantile(noise, 0.9), np.ones((3, 3, 3)))
+    ids = np.where(parts > 0, parts % (number // 2) + 1, 0).astype(np.int32)
+    statuses = {n: list(LesionStatus)[n % 6] for n in range(1, int(ids.max()) + 1)}
+    assert len(statuses) > 20
+
+    write_overlay(replace(scan, ids=ids), headers, lesion_report(statuses), tmp_path)
 
 
 def test_a_scan_without_lesions_has_its_series(tmp_path: Path) -> None:
