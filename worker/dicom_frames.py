@@ -181,7 +181,7 @@ def _words(flat: Dataset) -> None:
         put(flat, "ContrastBolusAgent", text(agents[0], "CodeMeaning") or "agent without a name")
     regions = flat.get("AnatomicRegionSequence") or ()
     if regions and not text(flat, "BodyPartExamined"):
-        put(flat, "BodyPartExamined", text(regions[0], "CodeMeaning"))
+        put(flat, "BodyPartExamined", text(regions[0], "CodeMeaning").upper()[:16])  # a code string
 
 
 def _scanning_sequence(flat: Dataset) -> Iterator[str]:

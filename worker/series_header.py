@@ -1,19 +1,18 @@
 """What series selection looks at: the header values of one stack, as numbers and plain words.
 
-Built from the headers of a stack's files, from an enhanced multi-frame header, or from the DICOMweb metadata of a
-single instance, where slices and coverage stay unknown.
+Built from the headers of a stack's images or frames (`worker/dicom_frames.py` gives those of an enhanced object), or
+from the DICOMweb metadata of a single image, where slices and coverage stay unknown.
 """
 
 import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydicom.dataset import Dataset
 
 from worker.dicom_values import number, plain, text, texts
-from worker.frame_values import first_with, of_every_frame
 
 Plane = Literal["axial", "coronal", "sagittal"]
 
@@ -98,32 +97,30 @@ def series_header(
 
     Args:
         key: identifies the series for the caller.
-        headers: of the stack's images, classic ones or frames; or of one enhanced object with all its frames; or of
-            a single image, with `instances` beside it.
+        headers: of the stack's images or frames; or of a single image, with `instances` beside it.
         repeat: which of several stacks of one series.
         instances: how many images the stack has, where not all their headers are given.
     """
     first = headers[0]
-    positions = [position for header in headers for position in of_every_frame(header, "ImagePositionPatient")]
-    orientation = _numbers(first_with(first, "ImageOrientationPatient"), 6)
-    places = [place for position in positions if (place := _numbers(position, 3))]
-    whole = instances is None or instances <= len(positions)
+    orientation = _numbers(_value(first, "ImageOrientationPatient"), 6)
+    places = [place for one in headers if (place := _numbers(_value(one, "ImagePositionPatient"), 3))]
+    whole = instances is None or instances <= len(headers)
     coverage = _coverage(places, orientation) if whole else None
-    spacing, rows, columns = _numbers(first_with(first, "PixelSpacing"), 2), _int(first, "Rows"), _int(first, "Columns")
+    spacing, rows, columns = _numbers(_value(first, "PixelSpacing"), 2), _int(first, "Rows"), _int(first, "Columns")
     return SeriesHeader(
         key=key,
-        instances=len(positions) if instances is None else instances,
+        instances=len(headers) if instances is None else instances,
         text=series_text(" ".join(text(first, name) for name in TEXT_TAGS)),
         series_number=_int(first, "SeriesNumber"),
         repeat=repeat,
-        image_type=texts(first.get("ImageType")),
-        scanning_sequence=_scanning_sequence(first),
-        sequence_variant=_sequence_variant(first),
+        image_type=texts(_value(first, "ImageType")),
+        scanning_sequence=texts(_value(first, "ScanningSequence")),
+        sequence_variant=texts(_value(first, "SequenceVariant")),
         acquisition_type=text(first, "MRAcquisitionType") or None,
         acquisition_contrast=_word(first, "AcquisitionContrast"),
-        echo_time=_either(first, "EchoTime", "EffectiveEchoTime"),
+        echo_time=_either(first, "EchoTime"),
         repetition_time=_either(first, "RepetitionTime"),
-        inversion_time=_either(first, "InversionTime", "InversionTimes"),
+        inversion_time=_either(first, "InversionTime"),
         flip_angle=_either(first, "FlipAngle"),
         contrast_agent=plain(text(first, "ContrastBolusAgent")) not in NO_AGENT
         or bool(first.get("ContrastBolusAgentSequence")),
@@ -147,27 +144,6 @@ def series_header(
 def series_text(words: str) -> str:
     """Free text as the rules read it; the signs of `+C` and `C+`, which `plain` would drop, become a word."""
     return plain(PLUS_CONTRAST.sub(" contrast ", words))
-
-
-def _scanning_sequence(header: Dataset) -> tuple[str, ...]:
-    """The classic terms SE, GR, IR, EP; an enhanced header says the same in words of its own."""
-    classic = texts(header.get("ScanningSequence"))
-    if classic:
-        return classic
-    echo = _word(header, "EchoPulseSequence")
-    terms = {"SE": echo in {"SPIN", "BOTH"}, "GR": echo in {"GRADIENT", "BOTH"}}
-    terms["IR"] = _word(header, "InversionRecovery") == "YES"
-    terms["EP"] = _word(header, "EchoPlanarPulseSequence") == "YES"
-    return tuple(term for term, holds in terms.items() if holds)
-
-
-def _sequence_variant(header: Dataset) -> tuple[str, ...]:
-    classic = texts(header.get("SequenceVariant"))
-    if classic:
-        return classic
-    terms = {"SP": _word(header, "Spoiling") not in {None, "NONE"}}
-    terms["SS"] = _word(header, "SteadyStatePulseSequence") not in {None, "NONE"}
-    return tuple(term for term, holds in terms.items() if holds)
 
 
 def _slice_spacing(header: Dataset, coverage: float | None, slices: int) -> float | None:
@@ -206,7 +182,7 @@ def _numbers(value: object, count: int) -> tuple[float, ...] | None:
 def _either(header: Dataset, *names: str) -> float | None:
     """The first of the attributes that holds a finite number; of several values the first."""
     for name in names:
-        value = first_with(header, name)
+        value = _value(header, name)
         values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
         for one in values:
             try:
@@ -220,7 +196,15 @@ def _either(header: Dataset, *names: str) -> float | None:
 
 
 def _word(header: Dataset, name: str) -> str | None:
-    return str(first_with(header, name) or "").strip().upper() or None
+    return text(header, name).upper() or None
+
+
+def _value(header: Dataset, name: str) -> Any:
+    """A damaged value is an absent one."""
+    try:
+        return header.get(name)
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return None
 
 
 def _int(header: Dataset, name: str) -> int | None:

@@ -6,6 +6,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from worker.dicom_frames import frame_headers
 from worker.series_header import SeriesHeader, series_header
 from worker.series_selection import score_t1
 
@@ -32,6 +33,7 @@ def enhanced():
         outer[-1].add_new(pydicom.datadict.tag_for_keyword(name), "SQ", [inner])
 
     made, outer = Dataset(), [Dataset()]
+    made.SOPInstanceUID = "1.2.3"
     made.NumberOfFrames, made.EchoPulseSequence, made.AcquisitionContrast = 12, "GRADIENT", "T1"
     group("MRModifierSequence", InversionRecovery="YES", InversionTimes=[900.0], Spoiling="RF")
     group("MRTimingAndRelatedParametersSequence", RepetitionTime=1800, FlipAngle=9)
@@ -65,10 +67,10 @@ def test_one_instance_of_a_series_as_dicomweb_gives_it_leaves_the_coverage_open(
 
 
 def test_an_enhanced_header_says_the_same_from_its_functional_groups():
-    found = series_header("key", [enhanced()])
+    found = series_header("key", frame_headers(enhanced()))
     assert (found.instances, found.coverage, found.slice_spacing) == (12, 55.0, 5.0)
     assert found.scanning_sequence == ("GR", "IR")
-    assert found.sequence_variant == ("SP",)
+    assert found.sequence_variant == ("SP", "MP")
     assert (found.echo_time, found.repetition_time, found.inversion_time) == (2.4, 1800.0, 900.0)
     assert (found.acquisition_contrast, found.pixel_spacing, found.plane) == ("T1", (1.2, 1.2), "sagittal")
     assert score_t1(found)
@@ -135,7 +137,7 @@ def test_real_enhanced_headers_give_the_physics(
     shared_folder, folder, frames, echo_time, repetition_time, inversion_time
 ):
     real = min((shared_folder / "data/dicom" / folder).glob("0001_*[0-9].dcm"))
-    found = series_header("key", [pydicom.dcmread(real, stop_before_pixels=True)])
+    found = series_header("key", frame_headers(pydicom.dcmread(real, stop_before_pixels=True)))
     assert found.instances == frames
     assert found.echo_time == pytest.approx(echo_time)
     assert found.repetition_time == pytest.approx(repetition_time, abs=0.01)

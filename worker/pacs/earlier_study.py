@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from service.contracts.errors import AmbiguousSeries, MissingFlair, MissingT1
+from service.contracts.errors import AmbiguousSeries, MissingFlair, MissingT1, UnsupportedMultiFrame
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.site import Arriving
+from worker.dicom_frames import ENHANCED_MR, frame_headers
+from worker.dicom_values import text
 from worker.pacs.study_source import ListedSeries, StudySource
 from worker.series_header import SeriesHeader, series_header
 from worker.series_pairs import select_pair
@@ -41,9 +43,16 @@ def _alikeness(
     current: Sequence[SeriesHeader], listed: Sequence[ListedSeries], rules: SeriesRules, *, flair_only: bool
 ) -> float | None:
     """Mean over the sequences, 0 to 1; None where the study cannot be a baseline."""
-    headers = [series_header(one.uid, [one.header], instances=one.images) for one in listed]
     try:
+        headers = [_header(one) for one in listed]
         pair = select_pair(headers, current, rules, flair_only=flair_only)
-    except (MissingFlair, MissingT1, AmbiguousSeries):
+    except (MissingFlair, MissingT1, AmbiguousSeries, UnsupportedMultiFrame):
         return None
     return pair.flair.score if pair.t1 is None else (pair.t1.score + pair.flair.score) / 2
+
+
+def _header(listed: ListedSeries) -> SeriesHeader:
+    """Of a series of single images by one of them; of a multi-frame object by its frames."""
+    if text(listed.header, "SOPClassUID") in ENHANCED_MR:
+        return series_header(listed.uid, frame_headers(listed.header))
+    return series_header(listed.uid, [listed.header], instances=listed.images)
