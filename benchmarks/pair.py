@@ -61,7 +61,8 @@ def measure(baseline: Path, follow_up: Path) -> None:
     """Runs one pair in this process and prints stages, seconds and memory as JSON."""
     from service.contracts.options import CompareOptions
     from worker.case import Stage
-    from worker.pipeline import CaseRequest, run_case
+    from worker.outcome import CaseRequest
+    from worker.pipeline import run_case
     from worker.pipeline_tools import load_tools
 
     peaks: dict[str, int] = {}

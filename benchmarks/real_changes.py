@@ -27,7 +27,8 @@ from model.volume import Affine, Volume
 from service.contracts.options import CompareOptions
 from service.contracts.report import CHANGE_LABELS, LesionStatus, Report
 from worker.nifti_writer import write_nifti
-from worker.pipeline import CaseRequest, run_case
+from worker.outcome import CaseRequest
+from worker.pipeline import run_case
 from worker.pipeline_tools import Tools, load_tools
 
 LARGEST_TURN_DEG, LARGEST_SHIFT_MM = 5.0, 5.0

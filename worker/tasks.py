@@ -56,7 +56,8 @@ def _runner() -> Runner:
     studies = StudyStore(engine)
 
     def attempt(job: Job, lease: Lease, progress: Progress) -> None:
-        from worker.pipeline import CaseRequest, run_case  # noqa: PLC0415 (torch and SimpleITK load with the first job)
+        from worker.outcome import CaseRequest  # noqa: PLC0415
+        from worker.pipeline import run_case  # noqa: PLC0415 (torch and SimpleITK load with the first job)
 
         options = CompareOptions.model_validate(job.options)
         check_allowed(options, settings)

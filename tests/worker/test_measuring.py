@@ -15,8 +15,9 @@ from tests.fixtures.compare_command import near
 from worker import pipeline
 from worker.case import NetworkInput, Prediction
 from worker.nifti_reader import read_nifti
+from worker.outcome import CaseRequest
 from worker.phantom_files import write_pair
-from worker.pipeline import CaseRequest, run_case
+from worker.pipeline import run_case
 from worker.pipeline_tools import load_tools
 
 pytestmark = pytest.mark.slow

@@ -26,7 +26,8 @@ def compare_studies(
         MsDeltaError: what went wrong, by its code.
     """
     # torch and SimpleITK take seconds to load: not for `msdelta --help`
-    from worker.pipeline import CaseRequest, run_case  # noqa: PLC0415
+    from worker.outcome import CaseRequest  # noqa: PLC0415
+    from worker.pipeline import run_case  # noqa: PLC0415
     from worker.pipeline_tools import load_tools  # noqa: PLC0415
 
     check_allowed(options, settings)

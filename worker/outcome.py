@@ -1,0 +1,52 @@
+"""What a comparison was asked for, and what its stages have found: the last values before results are written."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from model.changes import ChangeAnalysis
+from service.contracts.options import CompareOptions
+from worker.case import NetworkInput, PairAlignment
+from worker.pipeline_tools import Tools
+from worker.quality import Assessment
+from worker.segmentation import Segmented
+from worker.stage_clock import StageClock
+
+FLAIR = 1
+"""Its channel in a prepared scan."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRequest:
+    """What to compare, and where the results go."""
+
+    baseline: Path | None
+    """Folder of a study; None: single time point mode."""
+    follow_up: Path
+    out: Path
+    options: CompareOptions
+    baseline_acquired: date | None = None
+    follow_up_acquired: date | None = None
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """What the stages up to `compare` found."""
+
+    baseline: Segmented | None
+    follow_up: Segmented
+    analysis: ChangeAnalysis | None
+    """None when the studies are not comparable."""
+    prepared: NetworkInput
+    assessment: Assessment
+    pair: PairAlignment | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Work:
+    """What every later stage needs of the request."""
+
+    request: CaseRequest
+    tools: Tools
+    clock: StageClock
