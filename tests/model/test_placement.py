@@ -46,6 +46,12 @@ def test_lesions_are_small_and_large_beside_the_ventricle_and_under_the_cortex(p
     assert (touching > len(sizes) / 12).all()
 
 
+def test_some_heads_have_few_lesions_and_some_are_full(pool: TrainingPool):
+    seen = head(pool, 0)
+    volumes = sorted(int(place_lesions(seen, pool, np.random.default_rng(seed)).sum()) for seed in range(30))
+    assert volumes[9] < volumes[20] / 5  # the lower and the upper third
+
+
 def test_the_four_regions_do_not_overlap_and_lie_where_they_are_named_for():
     tissue = np.full((20, 20, 20), Tissue.WHITE, np.uint8)
     tissue[:, :, :2], tissue[:, :, 18:] = Tissue.VENTRICLE, Tissue.GREY
