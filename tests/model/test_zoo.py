@@ -104,7 +104,9 @@ def test_a_pair_is_learned_by_heart(method):
         value.backward()
         optimizer.step()
         values.append(value.item())
-    assert min(values[-5:]) < 0.6 * values[0]
+        if values[-1] < 0.6 * values[0]:  # some methods are slow: no step more than it takes
+            break
+    assert values[-1] < 0.6 * values[0]
 
 
 @METHOD
