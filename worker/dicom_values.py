@@ -30,7 +30,7 @@ def day(header: Dataset, name: str) -> date | None:
     """A header date, None where it is absent or no date."""
     found = text(header, name)
     try:
-        return date(int(found[:4]), int(found[4:6]), int(found[6:])) if len(found) == 8 else None
+        return date(int(found[:4]), int(found[4:6]), int(found[6:])) if len(found) == 8 and found.isdigit() else None
     except ValueError:
         return None
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from pydicom.dataset import Dataset
-
 from service.contracts.dicom_headers import begins_as_dicom
 from service.contracts.errors import (
     AmbiguousSeries,
@@ -22,7 +20,7 @@ from service.contracts.pydicom_silence import no_header_text
 from worker.case import Series, Study
 from worker.dicom_index import DicomIndex, DicomSeries, index_folder
 from worker.dicom_reader import read_stack
-from worker.dicom_values import text
+from worker.dicom_values import day
 from worker.nifti_reader import read_nifti
 from worker.patient_identity import count_people, identity_of, may_be_same_person
 from worker.series_pairs import TIME_POINTS, PairSelection, select_pair
@@ -183,7 +181,7 @@ def _dicom_study(index: DicomIndex, selection: Selection, acquired: date | None)
     return Study(
         t1=None if selection.t1 is None else _dicom_series(selection.t1, by_key),
         flair=_dicom_series(selection.flair, by_key),
-        acquired=acquired or _date_of(flair.first),
+        acquired=acquired or day(flair.first, "AcquisitionDate") or day(flair.first, "StudyDate"),
         identity=identity_of(flair.first),
     )
 
@@ -230,14 +228,3 @@ def _dicom_series(choice: Choice, by_key: dict[str, DicomSeries]) -> Series:
         reasons=choice.reasons,
         slice_thickness_mm=series.slice_thickness_mm,
     )
-
-
-def _date_of(header: Dataset) -> date | None:
-    for name in ("AcquisitionDate", "StudyDate"):
-        day = text(header, name)
-        if len(day) == 8 and day.isdigit():
-            try:
-                return date(int(day[:4]), int(day[4:6]), int(day[6:]))
-            except ValueError:
-                continue
-    return None

@@ -86,7 +86,7 @@ class ArrivalDesk:
         images = source.images(arrival.study_uid)
         if not images:
             raise StudyGone("the PACS holds no MR image of the study")
-        seen = _digest(images)
+        seen = _digest(images, pinned=arrival.baseline_uid)
         if seen == arrival.taken:
             self.arrivals.took(arrival, taken=seen, job_id=arrival.job_id)
             return
@@ -121,7 +121,7 @@ class ArrivalDesk:
         """The id of the job; the same set of images gives the job there is, and leaves no study behind."""
         stored = [self._store(folder, arrival.owner) for folder in (follow_up, baseline) if folder is not None]
         terms = self._terms(arrival)
-        key = hashlib.sha256(f"{arrival.id} {seen} {arrival.baseline_uid}".encode()).hexdigest()
+        key = hashlib.sha256(f"{arrival.id} {seen}".encode()).hexdigest()
         job, made = self.jobs.create(
             NewJob(
                 follow_up=stored[0],
@@ -185,5 +185,6 @@ def _check_complete(expected: frozenset[str], folder: Path) -> None:
         raise PacsUnavailable(f"{missing} of {len(expected)} images of the study did not come")
 
 
-def _digest(images: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(images)).encode()).hexdigest()
+def _digest(images: Iterable[str], *, pinned: str | None = None) -> str:
+    """What a job is made of: the set of images, and the baseline that was asked for."""
+    return hashlib.sha256("\n".join([*sorted(images), pinned or ""]).encode()).hexdigest()

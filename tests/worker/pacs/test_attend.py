@@ -257,6 +257,19 @@ def test_the_teller_may_pin_the_baseline(bench: Bench, orthanc: Orthanc, tmp_pat
     assert bench.day_of(job.baseline) == FIRST
 
 
+def test_another_baseline_for_the_same_images_is_another_job(tmp_path: Path) -> None:
+    bench = made_bench(tmp_path, Site())
+    pinned = pushed(bench, tmp_path / "1", FIRST)
+    pushed(bench, tmp_path / "2", date(2023, 6, 1))
+    follow_up = pushed(bench, tmp_path / "3", SECOND)
+    for more in ({}, {"baseline_uid": study_uid(pinned)}, {}):
+        bench.tell(follow_up, pacs=RECEIVED, owner="key", **more)
+        bench.settle(3)
+    new, old = bench.all_jobs()
+    assert (bench.day_of(old.baseline), bench.day_of(new.baseline)) == (date(2023, 6, 1), FIRST)
+    bench.engine.dispose()
+
+
 @pytest.mark.pacs
 def test_a_study_without_flair_is_given_up_with_its_reason_and_makes_no_job(
     bench: Bench, orthanc: Orthanc, tmp_path: Path
