@@ -17,7 +17,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.contracts.archives import Limits, opaque_name, unpack_zip
 from service.contracts.blobs import BlobStore
-from service.contracts.errors import EmptyStudy, IncompleteUpload, InvalidRequest, UploadTooLarge
+from service.contracts.errors import InvalidRequest
+from service.contracts.input_errors import EmptyStudy, IncompleteUpload, UploadTooLarge
 from service.contracts.settings import Settings
 from service.contracts.study_folder import GZIP_MAGIC, study_row
 from service.contracts.study_store import StudyRow

@@ -16,7 +16,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.contracts.blobs import BlobStore
 from service.contracts.dicom_headers import InstanceIds, read_ids
-from service.contracts.errors import IncompleteUpload, InvalidRequest, UploadTooLarge
+from service.contracts.errors import InvalidRequest
+from service.contracts.input_errors import IncompleteUpload, UploadTooLarge
 from service.contracts.settings import Settings
 
 CANNOT_UNDERSTAND = 0xC000

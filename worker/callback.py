@@ -17,9 +17,8 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from service.contracts.deliveries import Delivery
-from service.contracts.errors import (
+from service.contracts.delivery_errors import (
     DeliveryFailed,
-    InvalidOption,
     ReceiverBusy,
     ReceiverNotTrusted,
     ReceiverRefused,
@@ -27,6 +26,7 @@ from service.contracts.errors import (
     ReceiverUnreachable,
     SiteMisconfigured,
 )
+from service.contracts.input_errors import InvalidOption
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
 from service.contracts.site import read_secret

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from service.contracts.api_keys import ApiKeys, Scope
 from service.contracts.database import migrate, open_database
-from service.contracts.errors import BadInput, InvalidCheckpoint, InvalidOption, MsDeltaError
+from service.contracts.errors import MsDeltaError
+from service.contracts.input_errors import BadInput, InvalidCheckpoint, InvalidOption
 from service.contracts.options import CompareOptions
 from service.contracts.settings import Settings
 from worker.deliveries_cli import deliveries_cli

@@ -10,7 +10,7 @@ import typer
 from service.contracts.database import migrate, open_database
 from service.contracts.deliveries import Delivery, DeliveryKind, DeliveryState
 from service.contracts.delivery_store import DeliveryStore
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from service.contracts.settings import Settings
 
 deliveries_cli = typer.Typer(help="Deliveries of results: list, replay, test a destination.", no_args_is_help=True)

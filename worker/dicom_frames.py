@@ -17,7 +17,7 @@ from pydicom.tag import Tag
 from pydicom.uid import EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage
 from pydicom.valuerep import DSfloat
 
-from service.contracts.errors import UnsupportedMultiFrame
+from service.contracts.input_errors import UnsupportedMultiFrame
 from worker.dicom_values import number, text, texts
 
 ENHANCED_MR = (EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage)

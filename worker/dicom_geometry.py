@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.volume import Affine
-from service.contracts.errors import (
+from service.contracts.input_errors import (
     CorruptImage,
     ImageTooSmall,
     InconsistentFrameOfReference,

@@ -11,7 +11,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import MediaStorageDirectoryStorage, MRImageStorage
 
 from service.contracts.dicom_headers import begins_as_dicom
-from service.contracts.errors import CorruptImage, EmptyStudy, MsDeltaError, UnsupportedMultiFrame
+from service.contracts.errors import MsDeltaError
+from service.contracts.input_errors import CorruptImage, EmptyStudy, UnsupportedMultiFrame
 from service.contracts.pydicom_silence import no_header_text
 from worker.dicom_frames import ENHANCED_MR, FRAME_TAGS, frame_headers
 from worker.dicom_geometry import Slice

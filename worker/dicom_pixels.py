@@ -18,7 +18,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from service.contracts.errors import CorruptImage, InconsistentImages, UnsupportedTransferSyntax
+from service.contracts.input_errors import CorruptImage, InconsistentImages, UnsupportedTransferSyntax
 from worker.dicom_geometry import Slice
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from model.volume import Volume
-from service.contracts.errors import DuplicateSlice
+from service.contracts.input_errors import DuplicateSlice
 from service.contracts.pydicom_silence import no_header_text
 from worker.case import SourceImage
 from worker.dicom_frames import ENHANCED_MR, frame_headers

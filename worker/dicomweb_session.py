@@ -4,7 +4,7 @@ import requests
 from dicomweb_client import DICOMwebClient
 from requests.auth import AuthBase
 
-from service.contracts.errors import (
+from service.contracts.delivery_errors import (
     CredentialsRefused,
     DeliveryFailed,
     DeliveryUnproven,

@@ -28,7 +28,8 @@ import httpx
 from service.contracts.api_keys import ApiKeys, Scope
 from service.contracts.blobs import BlobStore
 from service.contracts.database import migrate, open_database
-from service.contracts.errors import BackendUnavailable, DependencyUnavailable
+from service.contracts.errors import DependencyUnavailable
+from service.contracts.input_errors import BackendUnavailable
 from service.contracts.settings import Settings
 
 KEY_FILE = "api-key.txt"

@@ -11,7 +11,7 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from model.volume import Affine, Volume
-from service.contracts.errors import (
+from service.contracts.input_errors import (
     CorruptImage,
     EmptyImage,
     ImageTooSmall,

@@ -9,7 +9,7 @@ import torch
 from model.checkpoint import Preprocessing, load, load_all
 from model.preprocess import SPACING_MM
 from model.sliding_window import WindowSettings
-from service.contracts.errors import BackendUnavailable, InvalidCheckpoint
+from service.contracts.input_errors import BackendUnavailable, InvalidCheckpoint
 from worker.brain_mask import BrainMasker, NetworkBrainMasker
 from worker.inference import Ensemble
 from worker.series_rules import SeriesRules

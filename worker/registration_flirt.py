@@ -12,7 +12,8 @@ from fsl.transform.flirt import fromFlirt
 from fsl.wrappers import flirt
 
 from model.volume import Affine, Volume
-from service.contracts.errors import BackendUnavailable, RegistrationFailed
+from service.contracts.errors import RegistrationFailed
+from service.contracts.input_errors import BackendUnavailable
 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

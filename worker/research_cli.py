@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 
 if TYPE_CHECKING:
     from model import zoo

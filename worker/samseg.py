@@ -21,7 +21,8 @@ import numpy as np
 from model.grid import Grid
 from model.resampling import resample
 from model.volume import Volume
-from service.contracts.errors import BackendUnavailable, ProcessingFailed
+from service.contracts.errors import ProcessingFailed
+from service.contracts.input_errors import BackendUnavailable
 from worker.case import IDENTITY_4X4
 from worker.nifti_writer import write_nifti
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from service.contracts.errors import AmbiguousSeries, BadInput, MissingFlair, MissingT1
+from service.contracts.input_errors import AmbiguousSeries, BadInput, MissingFlair, MissingT1
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.series_decision import (
     LikenessView,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from service.contracts.errors import MissingFlair, MissingT1
+from service.contracts.input_errors import MissingFlair, MissingT1
 from worker.series_alikeness import alikeness
 from worker.series_header import SeriesHeader
 from worker.series_rules import SeriesRules

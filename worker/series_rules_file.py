@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from worker.series_rules import SeriesRules
 
 PACKAGED = "series_rules.yaml"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from service.contracts.errors import AmbiguousSeries, MissingFlair, MissingT1
+from service.contracts.input_errors import AmbiguousSeries, MissingFlair, MissingT1
 from worker.series_header import SeriesHeader
 from worker.series_rules import Rule, SeriesRules, reason_of
 from worker.series_rules_file import packaged_rules

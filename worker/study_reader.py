@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from service.contracts.dicom_headers import begins_as_dicom
-from service.contracts.errors import (
+from service.contracts.input_errors import (
     AmbiguousSeries,
     BadInput,
     DifferentPatients,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from service.contracts.errors import ArchiveTooLarge, EmptyStudy, TruncatedArchive, UnsafeArchivePath
+from service.contracts.input_errors import ArchiveTooLarge, EmptyStudy, TruncatedArchive, UnsafeArchivePath
 from service.contracts.nifti_names import kind_of
 
 CHUNK = 1 << 20

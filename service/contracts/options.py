@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from service.contracts.settings import Settings
 
 SegmentationKind = Literal["binary", "labelmap"]

@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, delete, select, update
 
-from service.contracts.errors import BadInput, InternalError, MsDeltaError, errors_by_code
+from service.contracts.error_codes import errors_by_code
+from service.contracts.errors import InternalError, MsDeltaError
+from service.contracts.input_errors import BadInput
 from service.contracts.series_decision import SeriesDecision
 from service.contracts.tables import series_questions as table
 

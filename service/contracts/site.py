@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from service.contracts.options import CompareOptions
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,23}$")]

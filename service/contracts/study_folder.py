@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from service.contracts.dicom_headers import count_patients, read_header
-from service.contracts.errors import MissingFlair, MissingT1, MixedPatients, NotAnImage, UnsupportedFile
+from service.contracts.input_errors import MissingFlair, MissingT1, MixedPatients, NotAnImage, UnsupportedFile
 from service.contracts.study_store import StudyRow
 
 GZIP_MAGIC = b"\x1f\x8b"

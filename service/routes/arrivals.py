@@ -8,7 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from service.contracts.api_keys import ApiKey, Scope
 from service.contracts.arrivals import Arrival, ArrivalState
-from service.contracts.errors import ArrivalNotFound, BadSignature, InvalidRequest, UploadTooLarge
+from service.contracts.errors import ArrivalNotFound, BadSignature, InvalidRequest
+from service.contracts.input_errors import UploadTooLarge
 from service.contracts.logs import get_logger
 from service.contracts.schemas import ArrivalList, ArrivalView, StableStudy, StudyStable
 from service.dependencies import Parts, PartsOf, Reader, Submitter, may_see

@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from service.contracts.deliveries import Delivery, DeliveryKind, DeliveryState
-from service.contracts.errors import DeliveryNotFound, errors_by_code
+from service.contracts.error_codes import errors_by_code
+from service.contracts.errors import DeliveryNotFound
 from service.contracts.schemas import DeliveryList, DeliveryView
 from service.dependencies import Parts, PartsOf, Reader, Submitter
 from service.routes.jobs import owned_job

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from service.contracts.arrivals import RECEIVED
-from service.contracts.errors import IncompleteUpload
+from service.contracts.input_errors import IncompleteUpload
 from service.contracts.logs import get_logger
 from service.dependencies import Parts, PartsOf, Submitter
 from service.stow_intake import CANNOT_UNDERSTAND, Stored, receive_instances

@@ -12,13 +12,13 @@ from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEv
 from starlette.concurrency import run_in_threadpool
 
 from service.contracts.api_keys import ApiKey, Scope
+from service.contracts.error_codes import errors_by_code
 from service.contracts.errors import (
     DependencyUnavailable,
     InvalidRequest,
     JobNotFound,
     NothingToDeliver,
     UnknownDestination,
-    errors_by_code,
 )
 from service.contracts.job_store import NewJob
 from service.contracts.jobs import Job, JobState

@@ -8,7 +8,8 @@ from starlette.requests import ClientDisconnect
 
 from service.contracts.api_keys import ApiKey
 from service.contracts.deliveries import Delivery, DeliveryState
-from service.contracts.errors import DeliveryUnfinished, IncompleteUpload, StudyInUse, StudyNotFound
+from service.contracts.errors import DeliveryUnfinished, StudyInUse, StudyNotFound
+from service.contracts.input_errors import IncompleteUpload
 from service.contracts.schemas import StudyReceipt
 from service.contracts.study_store import StudyRow
 from service.dependencies import Parts, PartsOf, Reader, Submitter, may_see

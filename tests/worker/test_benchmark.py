@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from model import zoo
 from model.training_settings import TrainingSettings
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from tests.fixtures.labelled_patients import PATIENTS, write_nnunet
 from tests.fixtures.synthetic_pool import write_pool
 from tests.fixtures.tiny_unet import TINY

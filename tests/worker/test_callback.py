@@ -17,7 +17,7 @@ from service.contracts.blobs import BlobStore
 from service.contracts.database import migrate, open_database
 from service.contracts.deliveries import DeliveryKind, DeliveryState, Receiver
 from service.contracts.delivery_store import DeliveryStore
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from service.contracts.job_store import JobStore, NewJob
 from service.contracts.settings import Settings
 from worker.callback import checked_address

@@ -9,7 +9,8 @@ from typer.testing import CliRunner, Result
 from service.contracts.database import migrate, open_database
 from service.contracts.deliveries import DeliveryKind, DeliveryState, Receiver, RetryPolicy
 from service.contracts.delivery_store import DeliveryStore
-from service.contracts.errors import DeliveryNotFound, IllegalTransition, InvalidOption, UnknownDestination
+from service.contracts.errors import DeliveryNotFound, IllegalTransition, UnknownDestination
+from service.contracts.input_errors import InvalidOption
 from service.contracts.job_store import JobStore, NewJob
 from service.contracts.jobs import JobEvent
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc

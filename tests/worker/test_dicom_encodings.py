@@ -21,7 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from service.contracts.errors import CorruptImage, UnsupportedTransferSyntax
+from service.contracts.input_errors import CorruptImage, UnsupportedTransferSyntax
 from tests.fixtures.multi_frame import write_kind
 from tests.fixtures.small_studies import T1_HEADER, small_volume
 from worker.dicom_index import index_folder

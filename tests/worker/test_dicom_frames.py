@@ -11,7 +11,8 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import RawDataStorage, SecondaryCaptureImageStorage, generate_uid
 
 from model.volume import Volume
-from service.contracts.errors import CorruptImage, MissingSlice, MsDeltaError, UnsupportedMultiFrame
+from service.contracts.errors import MsDeltaError
+from service.contracts.input_errors import CorruptImage, MissingSlice, UnsupportedMultiFrame
 from tests.fixtures.multi_frame import frames_of, item, state, unshared, with_frames, write_kind
 from tests.fixtures.small_studies import FLAIR_HEADER, T1_HEADER, small_volume
 from worker.dicom_enhanced_writer import write_enhanced_mr

@@ -10,7 +10,7 @@ import pytest
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless, generate_uid
 
 from model.volume import Volume, world_from_voxel
-from service.contracts.errors import (
+from service.contracts.input_errors import (
     CorruptImage,
     DuplicateSlice,
     EmptyStudy,

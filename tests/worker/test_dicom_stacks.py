@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import FileDataset
 
 from model.volume import Volume
-from service.contracts.errors import DuplicateSlice
+from service.contracts.input_errors import DuplicateSlice
 from tests.fixtures.multi_frame import frames_of, item, state, unshared, with_frames
 from tests.fixtures.small_studies import T1_HEADER, small_volume
 from worker.case import SourceImage

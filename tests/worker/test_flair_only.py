@@ -9,7 +9,7 @@ import pytest
 
 from model.preprocess import t1_without
 from service.contracts.api_keys import Scope
-from service.contracts.errors import InvalidOption, MissingFlair, MissingT1
+from service.contracts.input_errors import InvalidOption, MissingFlair, MissingT1
 from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import Flag
 from service.contracts.settings import Settings

@@ -6,14 +6,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from service.contracts.errors import (
+from service.contracts.errors import ResultInconsistent
+from service.contracts.input_errors import (
     CorruptImage,
     EmptyImage,
     ImageTooSmall,
     InconsistentOrientation,
     NotAnImage,
     NotThreeDimensional,
-    ResultInconsistent,
 )
 from tests.fixtures.small_studies import small_volume
 from worker import nifti_writer

@@ -6,7 +6,7 @@ import pytest
 
 from model.calling import Thresholds
 from model.checkpoint import Card, Preprocessing, load, save
-from service.contracts.errors import BackendUnavailable, InvalidCheckpoint
+from service.contracts.input_errors import BackendUnavailable, InvalidCheckpoint
 from service.contracts.options import CompareOptions
 from worker.pipeline_tools import load_tools, shipped_weights
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.volume import Volume
-from service.contracts.errors import BackendUnavailable
+from service.contracts.input_errors import BackendUnavailable
 from worker.registration_flirt import flirt_fixed_from_moving, world_from_flirt
 
 RAS_NEGATIVE = np.diag([-0.9, -1.1, 3.0, 1.0])

@@ -9,7 +9,7 @@ import pytest
 
 from service.contracts.blobs import BlobStore
 from service.contracts.database import migrate, open_database
-from service.contracts.errors import MissingFlair
+from service.contracts.input_errors import MissingFlair
 from service.contracts.job_store import JobStore, NewJob
 from service.contracts.jobs import Job, JobState, Lease
 from service.contracts.queue import MemoryQueue

@@ -14,7 +14,8 @@ from scipy import ndimage
 from model.phantom_head import mni_head
 from model.reference_mode import read_scan
 from model.volume import Volume
-from service.contracts.errors import BackendUnavailable, EmptyStudy, ProcessingFailed, UnusableScans
+from service.contracts.errors import ProcessingFailed
+from service.contracts.input_errors import BackendUnavailable, EmptyStudy, UnusableScans
 from tests.fixtures.reference_scans import write
 from worker.commands.samseg_method import chosen_backend, predict_with_samseg, segment_patient
 from worker.samseg import Visit, segment_with_freesurfer

@@ -8,7 +8,7 @@ import pytest
 from pydicom.uid import generate_uid
 from typer.testing import CliRunner
 
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from service.contracts.series_decision import SeriesDecision
 from tests.fixtures.small_studies import (
     FLAIR_HEADER,

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from service.contracts.errors import AmbiguousSeries, MissingFlair, MissingT1
+from service.contracts.input_errors import AmbiguousSeries, MissingFlair, MissingT1
 from tests.fixtures.series_headers import FLAIR_2D, GE_BRAVO, PHILIPS_FLAIR, SE_T1, SIEMENS_MPRAGE, SPACE_FLAIR
 from worker.series_alikeness import alikeness
 from worker.series_header import SeriesHeader

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from tests.fixtures.series_headers import SIEMENS_MPRAGE, SPACE_FLAIR, header
 from worker.series_rules_file import load_rules, packaged_rules, rules_from
 from worker.series_selection import score_flair, score_t1, select

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.contracts.errors import AmbiguousSeries, MissingFlair, MissingT1
+from service.contracts.input_errors import AmbiguousSeries, MissingFlair, MissingT1
 from tests.fixtures.series_headers import (
     FLAIRS,
     OTHERS,

@@ -11,7 +11,8 @@ import pydicom
 import pytest
 from pydicom.uid import generate_uid
 
-from service.contracts.errors import DifferentPatients, MsDeltaError
+from service.contracts.errors import MsDeltaError
+from service.contracts.input_errors import DifferentPatients
 from tests.fixtures.small_studies import (
     FLAIR_HEADER,
     T1_HEADER,

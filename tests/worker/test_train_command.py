@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from model.checkpoint import load
 from model.training_settings import TrainingSettings
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from tests.fixtures.labelled_patients import write_nnunet
 from worker.cli import cli
 from worker.commands.evaluate import patients_to_score

@@ -21,7 +21,7 @@ from model.held_out_pairs import write_held_out_pairs
 from model.labelled_folder import LabelledPatient
 from model.training_settings import TrainingSettings, check_patch
 from model.zoo import METHODS, Method, plan
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from worker.commands.baselines import BASELINES
 from worker.commands.benchmark_table import Effort, Result, as_markdown
 from worker.commands.evaluate import (

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.contracts.archives import Limits, unpack_zip
-from service.contracts.errors import EmptyStudy
+from service.contracts.input_errors import EmptyStudy
 from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import LesionStatus, Report
 from service.contracts.settings import Settings

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from model.folder_prediction import CHANNEL_DIGITS, PriorForFirst
 from model.labelled_folder import LabelledPatient, read_labelled_folder
 from model.zoo import METHODS
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from worker.commands.baselines import BASELINES
 from worker.commands.predict import PredictRequest, predict_scans
 from worker.commands.score import ScoreRequest, score_folders

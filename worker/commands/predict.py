@@ -16,7 +16,7 @@ from model.folder_prediction import CaseOutcome, FolderOptions, PriorForFirst, c
 from model.longiseg import convert_longiseg
 from model.reference_mode import Crop
 from model.zoo import takes_prior
-from service.contracts.errors import EmptyStudy, InvalidCheckpoint, InvalidOption, UnusableScans
+from service.contracts.input_errors import EmptyStudy, InvalidCheckpoint, InvalidOption, UnusableScans
 from worker.commands.progress_bar import progress_bar
 from worker.pipeline_tools import chosen_device
 

@@ -22,7 +22,8 @@ from model.longitudinal_mixture import segment_visits
 from model.reference_mode import ReferenceScan, nonzero_mask, read_scan
 from model.resampling import onto_grid, resample
 from model.volume import Affine, Volume
-from service.contracts.errors import EmptyStudy, MsDeltaError, ProcessingFailed, UnusableScans
+from service.contracts.errors import MsDeltaError, ProcessingFailed
+from service.contracts.input_errors import EmptyStudy, UnusableScans
 from worker.case import IDENTITY_4X4
 from worker.commands.progress_bar import progress_bar
 from worker.itk import volume_of

@@ -17,7 +17,7 @@ from model.folder_prediction import Patients, read_patients
 from model.grid import Grid
 from model.metrics import Mask, Scores, mean_over_patients, score
 from model.statistics import Interval, PairedDifference, bootstrap_interval, paired_difference
-from service.contracts.errors import EmptyStudy, InvalidOption, UnusableScans
+from service.contracts.input_errors import EmptyStudy, InvalidOption, UnusableScans
 from worker.commands.progress_bar import progress_bar
 from worker.itk import volume_of
 

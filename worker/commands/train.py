@@ -14,7 +14,7 @@ from model.training_pool import check_pool, pool_patients
 from model.training_settings import TrainingScans, TrainingSettings, check_patch
 from model.training_state import TrainingState
 from model.zoo import plan
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from worker.commands.progress_bar import progress_bar
 from worker.pipeline_tools import chosen_device
 

@@ -11,7 +11,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at run time
 
-from service.contracts.errors import (
+from service.contracts.delivery_errors import (
     AssociationAborted,
     AssociationRejected,
     DeliveryFailed,

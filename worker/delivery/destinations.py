@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 from service.contracts.blobs import BlobStore
 from service.contracts.deliveries import Delivery
-from service.contracts.errors import InvalidOption, ResultMissing, SiteMisconfigured, UnknownDestination
+from service.contracts.delivery_errors import ResultMissing, SiteMisconfigured
+from service.contracts.errors import UnknownDestination
+from service.contracts.input_errors import InvalidOption
 from service.contracts.job_store import JobStore
 from service.contracts.logs import get_logger
 from service.contracts.settings import Settings

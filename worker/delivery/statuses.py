@@ -12,7 +12,7 @@
 Sources: PS3.4 Table B.2-1 (C-STORE), PS3.7 Annex C (general statuses), PS3.18 Annex I (STOW-RS).
 """
 
-from service.contracts.errors import DeliveryFailed, ObjectNotUnderstood, ObjectRefused, ReceiverBusy
+from service.contracts.delivery_errors import DeliveryFailed, ObjectNotUnderstood, ObjectRefused, ReceiverBusy
 
 SUCCESS = 0x0000
 DUPLICATE = 0x0111

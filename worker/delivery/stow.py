@@ -13,7 +13,7 @@ import requests
 from dicomweb_client import DICOMwebClient
 from pydicom.dataset import Dataset
 
-from service.contracts.errors import DeliveryUnproven
+from service.contracts.delivery_errors import DeliveryUnproven
 from service.contracts.logs import get_logger
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.site import StowDestination

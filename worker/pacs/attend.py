@@ -24,15 +24,13 @@ from service.contracts.arrivals import RECEIVED, Arrival, ArrivalStore
 from service.contracts.blobs import BlobStore
 from service.contracts.dicom_headers import read_ids
 from service.contracts.errors import (
-    BadInput,
     DependencyUnavailable,
     IllegalTransition,
     InternalError,
     MsDeltaError,
     PacsUnavailable,
-    StudyGone,
-    StudyNeverSettled,
 )
+from service.contracts.input_errors import BadInput, StudyGone, StudyNeverSettled
 from service.contracts.job_store import JobStore, NewJob
 from service.contracts.logs import describe, get_logger
 from service.contracts.queue import JobQueue

@@ -9,7 +9,8 @@ from typing import Any
 import requests
 from pydicom.dataset import Dataset
 
-from service.contracts.errors import CorruptImage, PacsRefused, PacsUnavailable, StudyGone
+from service.contracts.errors import PacsUnavailable
+from service.contracts.input_errors import CorruptImage, PacsRefused, StudyGone
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.site import DicomWebServer
 from worker.dicom_values import day, text

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.contracts.errors import AmbiguousSeries, MissingFlair, MissingT1, UnsupportedMultiFrame
+from service.contracts.input_errors import AmbiguousSeries, MissingFlair, MissingT1, UnsupportedMultiFrame
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.site import Arriving
 from worker.dicom_frames import ENHANCED_MR, frame_headers

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
 from service.contracts.blobs import BlobStore
-from service.contracts.errors import StudyGone
+from service.contracts.input_errors import StudyGone
 from service.contracts.pydicom_silence import no_header_text
 from worker.dicom_frames import ENHANCED_MR
 from worker.dicom_index import read_header

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from service.contracts.errors import IllegalTransition, errors_by_code
+from service.contracts.error_codes import errors_by_code
+from service.contracts.errors import IllegalTransition
 from service.contracts.jobs import ENDED, TRANSITIONS, JobEvent, JobState, advance
 
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from service.contracts.errors import InternalError, MixedPatients, ResultInconsistent
+from service.contracts.errors import InternalError, ResultInconsistent
+from service.contracts.input_errors import MixedPatients
 from service.contracts.series_decision import Outcome, SeriesDecision
 from service.contracts.series_questions import SeriesQuestions
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.contracts.errors import InvalidOption
+from service.contracts.input_errors import InvalidOption
 from service.contracts.site import read_secret, read_site
 
 SITE = """

@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossl
 from pynetdicom import AE, evt
 from pynetdicom.presentation import AllStoragePresentationContexts
 
-from service.contracts.errors import (
+from service.contracts.delivery_errors import (
     AssociationAborted,
     AssociationRejected,
     ObjectNotUnderstood,

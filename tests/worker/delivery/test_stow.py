@@ -12,10 +12,9 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from service.contracts.errors import (
+from service.contracts.delivery_errors import (
     CredentialsRefused,
     DeliveryUnproven,
-    InvalidOption,
     ObjectNotUnderstood,
     ObjectRefused,
     ReceiverBusy,
@@ -24,6 +23,7 @@ from service.contracts.errors import (
     ReceiverTimedOut,
     ReceiverUnreachable,
 )
+from service.contracts.input_errors import InvalidOption
 from service.contracts.site import StowDestination
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.result_objects import write_result
