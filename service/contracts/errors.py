@@ -25,7 +25,7 @@ MsDeltaError
  |- DependencyUnavailable    broker, job store or blob store does not answer; try again
      |- PacsUnavailable
 
-`BadInput` stands in `input_errors.py`, `DeliveryFailed` in `delivery_errors.py`, the rest here; `error_codes.py` knows all.
+`BadInput` stands in `input_errors.py`, `DeliveryFailed` in `delivery_errors.py`; `error_codes.py` loads every branch.
 A message says what was seen and what was expected, never who the patient is.
 """
 
