@@ -108,16 +108,23 @@ def test_a_compression_that_the_receiver_does_not_take_is_undone(
 @pytest.mark.parametrize(
     ("options", "failure", "text"),
     [
-        (("--refuse",), AssociationRejected, "saw a rejection"),
         (("--abort-after",), AssociationAborted, "saw the association end"),
         (("--abort-during",), AssociationAborted, "saw the association end"),
     ],
 )
-def test_a_receiver_that_refuses_or_breaks_off_is_named(
+def test_a_receiver_that_breaks_off_is_named(
     objects: tuple[ResultObject, ...], scp: Callable[..., StoreScp], options: tuple[str, ...], failure: type, text: str
 ) -> None:
     with pytest.raises(failure, match=text):
         send(objects, scp(*options).destination())
+
+
+def test_a_receiver_that_knows_us_under_another_title_rejects_for_good(objects: tuple[ResultObject, ...]) -> None:
+    """Not storescp: it closes the connection at once after its rejection, which then may never be read."""
+    with receiver(lambda _: 0) as known:
+        stranger = known.model_copy(update={"ae_title": "SOMEBODY"})
+        with pytest.raises(AssociationRejected, match="saw a rejection, source 1, reason 7"):
+            send(objects, stranger)
 
 
 def test_nobody_who_listens_is_unreachable(objects: tuple[ResultObject, ...], scp: Callable[..., StoreScp]) -> None:
@@ -197,6 +204,7 @@ class receiver:  # noqa: N801 (a context manager)
     def __init__(self, answer: Callable[[evt.Event], int], *, contexts: list[object] | None = None) -> None:
         self.entity = AE(ae_title="ARCHIVE")
         self.entity.supported_contexts = contexts or AllStoragePresentationContexts
+        self.entity.require_called_aet = True
         self.port, self.answer = free_port(), answer
 
     def __enter__(self) -> DimseDestination:
