@@ -84,10 +84,16 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
 
 def _acquisition(first: Dataset, sequence: MrSequence) -> Iterator[tuple[str, list[Dataset]]]:
     """The functional groups that an original image must have (C.8.13.5)."""
+    yield from _contrast(first, sequence)
+    yield from _coverage(first, sequence)
+    yield from _coils()
+
+
+def _contrast(first: Dataset, sequence: MrSequence) -> Iterator[tuple[str, list[Dataset]]]:
+    """Timing and what modifies it."""
     inverted = sequence.inversion_time_ms is not None
     modes = [item(OperatingModeType=kind, OperatingMode="IEC_NORMAL") for kind in ("STATIC FIELD", "RF", "GRADIENT")]
     sar = item(SpecificAbsorptionRateDefinition="IEC_HEAD", SpecificAbsorptionRateValue=1.0)
-    element = item(MultiCoilElementName="1", MultiCoilElementUsed="YES")
     yield (
         "MRTimingAndRelatedParametersSequence",
         [
@@ -133,6 +139,10 @@ def _acquisition(first: Dataset, sequence: MrSequence) -> Iterator[tuple[str, li
             )
         ],
     )
+
+
+def _coverage(first: Dataset, sequence: MrSequence) -> Iterator[tuple[str, list[Dataset]]]:
+    """Averages and the steps of encoding."""
     yield "MRAveragesSequence", [item(NumberOfAverages=1)]
     yield (
         "MRFOVGeometrySequence",
@@ -147,6 +157,10 @@ def _acquisition(first: Dataset, sequence: MrSequence) -> Iterator[tuple[str, li
             )
         ],
     )
+
+
+def _coils() -> Iterator[tuple[str, list[Dataset]]]:
+    element = item(MultiCoilElementName="1", MultiCoilElementUsed="YES")
     yield (
         "MRReceiveCoilSequence",
         [

@@ -42,6 +42,7 @@ MarkedScans = Annotated[
 LesionBalance = Annotated[
     float, typer.Option(min=0.0, help="weight of a term of the loss in which every lesion counts the same")
 ]
+Iterations = Annotated[int | None, typer.Option(min=1, help="default 250000, or as many as the minutes allow")]
 FoldNumber = Annotated[int | None, typer.Option("--fold", "-f", min=0, help="patients of this fold are kept apart")]
 Folds = Annotated[int, typer.Option(min=2, help="how many folds the patients are divided into")]
 
@@ -62,9 +63,7 @@ def train(
     plan: Size = "compact",
     patch: Patch = None,
     recipe: RecipeName = "nnunet",
-    iterations: Annotated[
-        int | None, typer.Option(min=1, help="default 250000, or as many as the minutes allow")
-    ] = None,
+    iterations: Iterations = None,
     minutes: Minutes = None,
     batch: Batch = 2,
     learning_rate: Annotated[float | None, typer.Option(help="default: the recipe's")] = None,
