@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from service.contracts.api_keys import ApiKeys, Scope
-from service.contracts.database import migrate, open_database
+from service.contracts.database import ready_database
 from service.contracts.errors import MsDeltaError
 from service.contracts.input_errors import BadInput, InvalidCheckpoint, InvalidOption
 from service.contracts.options import CompareOptions
@@ -229,7 +229,7 @@ def import_checkpoint(
 @cli.command("migrate")
 def migrate_store() -> None:
     """Brings the job store's tables to this version."""
-    migrate(open_database(Settings().database))
+    ready_database(Settings())
 
 
 @cli.command()
@@ -272,11 +272,7 @@ def main() -> None:
 
 
 def _keys() -> ApiKeys:
-    settings = Settings()
-    settings.data_folder.mkdir(parents=True, exist_ok=True)
-    engine = open_database(settings.database)
-    migrate(engine)
-    return ApiKeys(engine)
+    return ApiKeys(ready_database(Settings()))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.contracts.database import migrate, open_database
+from service.contracts.database import ready_database
 from service.contracts.deliveries import Delivery, DeliveryKind, DeliveryState
 from service.contracts.delivery_store import DeliveryStore
 from service.contracts.input_errors import InvalidOption
@@ -71,11 +71,7 @@ def _send_to(store: DeliveryStore, job: str, to: str) -> str:
 
 
 def _store() -> DeliveryStore:
-    settings = Settings()
-    settings.data_folder.mkdir(parents=True, exist_ok=True)
-    engine = open_database(settings.database)
-    migrate(engine)
-    return DeliveryStore(engine)
+    return DeliveryStore(ready_database(Settings()))
 
 
 def _shown(one: Delivery) -> dict[str, object]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.contracts.arrivals import Arrival, ArrivalState, ArrivalStore
-from service.contracts.database import migrate, open_database
+from service.contracts.database import ready_database
 from service.contracts.settings import Settings
 
 site_cli = typer.Typer()
@@ -82,8 +82,4 @@ def _row(arrival: Arrival) -> dict[str, str | int | None]:
 
 
 def _store() -> ArrivalStore:
-    settings = Settings()
-    settings.data_folder.mkdir(parents=True, exist_ok=True)
-    engine = open_database(settings.database)
-    migrate(engine)
-    return ArrivalStore(engine)
+    return ArrivalStore(ready_database(Settings()))

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from service.contracts.errors import DependencyUnavailable
+from service.contracts.settings import Settings
 
 MIGRATION_LOCK = 4_713_001
 """PostgreSQL advisory lock: of several processes that start, one migrates and the others wait."""
@@ -22,6 +23,18 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "begin", _begin_immediate)
         return engine
     return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+
+
+def ready_database(settings: Settings) -> Engine:
+    """The job store that the settings name, with this version's tables; what commands work on.
+
+    Raises:
+        DependencyUnavailable: the database does not answer.
+    """
+    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    engine = open_database(settings.database)
+    migrate(engine)
+    return engine
 
 
 def migrate(engine: Engine) -> None:

@@ -1,23 +1,13 @@
 """A study that comes by itself has one row, is looked at by one worker at a time, and is never forgotten."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
 
 from service.contracts.arrivals import Arrival, ArrivalState, ArrivalStore
 from service.contracts.errors import ArrivalNotFound
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = datetime(2026, 3, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def forward(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
+from tests.fixtures.clock import Clock
 
 
 @pytest.fixture
@@ -50,7 +40,7 @@ def test_a_look_is_one_workers_until_its_lease_ends(store: ArrivalStore, clock: 
     store.announce("main", "1.2", owner="o")
     due(store)
     assert store.take_due(lease_s=100) is None
-    clock.forward(101)
+    clock.pass_s(101)
     assert due(store).study_uid == "1.2"
 
 
@@ -60,13 +50,13 @@ def test_the_time_since_which_the_images_are_the_same_begins_anew_with_other_ima
     store.announce("main", "1.2", owner="o")
     store.look_again(due(store), seen="few", after_s=5)
     began = clock.time
-    clock.forward(5)
+    clock.pass_s(5)
     store.look_again(due(store), seen="few", after_s=5)
-    clock.forward(5)
+    clock.pass_s(5)
     again = due(store)
     assert again.seen_since == began
     store.look_again(again, seen="more", after_s=5)
-    clock.forward(5)
+    clock.pass_s(5)
     assert due(store).seen_since == began + timedelta(seconds=10)
 
 
@@ -93,7 +83,7 @@ def test_looks_that_fail_wait_longer_each_time_and_up_to_ten_minutes(store: Arri
     for _ in range(10):
         store.failed(due(store), "pacs_unavailable", final=False)
         waits.append((store.page(owner=None, state=None, limit=1)[0].due - clock.time).total_seconds())
-        clock.forward(waits[-1])
+        clock.pass_s(waits[-1])
     assert waits == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]
 
 
@@ -111,7 +101,7 @@ def test_a_message_is_known_until_its_time_has_passed(store: ArrivalStore, clock
     store.remember_message("m1", kept_s=600)
     store.remember_message("m1", kept_s=600)
     assert store.knows_message("m1")
-    clock.forward(601)
+    clock.pass_s(601)
     store.remember_message("m2", kept_s=600)
     assert not store.knows_message("m1")
 

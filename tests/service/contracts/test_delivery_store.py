@@ -1,7 +1,6 @@
 """The delivery table's contract, on SQLite and on PostgreSQL."""
 
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,21 +14,11 @@ from service.contracts.delivery_store import DeliveryStore
 from service.contracts.errors import DeliveryNotFound, IllegalTransition, JobNotFound
 from service.contracts.job_store import JobStore, NewJob
 from service.contracts.jobs import JobEvent
+from tests.fixtures.clock import Clock
 
 POLICY = RetryPolicy(attempts=3, first_wait_s=10, longest_wait_s=60)
 MAIN, ARCHIVE = (Receiver(kind=DeliveryKind.DICOM, target=name) for name in ("main", "archive"))
 URL = "https://example.org/done"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def pass_s(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 @pytest.fixture

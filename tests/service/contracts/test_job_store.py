@@ -1,7 +1,6 @@
 """The job store's contract, on SQLite and on PostgreSQL."""
 
 import threading
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -10,17 +9,7 @@ from service.contracts.database import migrate
 from service.contracts.errors import IdempotencyConflict, IllegalTransition, JobNotFound, LeaseLost
 from service.contracts.job_store import JobStore, NewJob
 from service.contracts.jobs import JobEvent, JobState
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def pass_s(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
+from tests.fixtures.clock import Clock
 
 
 @pytest.fixture

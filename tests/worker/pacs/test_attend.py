@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from service.contracts.jobs import Job, JobEvent, JobState
 from service.contracts.queue import MemoryQueue
 from service.contracts.site import Site
 from service.contracts.study_store import StudyStore
+from tests.fixtures.clock import Clock
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.pacs_studies import write_small_study
 from worker.dicom_sequences import PHILIPS_FLAIR_3D, PHILIPS_T1_TFE
@@ -26,17 +27,6 @@ from worker.pacs.attend import ArrivalDesk
 from worker.series_rules_file import packaged_rules
 
 FIRST, SECOND, THIRD = date(2023, 1, 10), date(2024, 2, 20), date(2024, 3, 5)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def forward(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -55,7 +45,7 @@ class Bench:
     def settle(self, looks: int = 2) -> None:
         for _ in range(looks):
             self.desk.attend()
-            self.clock.forward(61)
+            self.clock.pass_s(61)
 
     def all_jobs(self) -> list[Job]:
         return self.jobs.page(owner=None, state=None, limit=50, before=None)
@@ -74,7 +64,7 @@ def study_uid(study: Path) -> str:
 def made_bench(folder: Path, site: Site) -> Bench:
     engine = open_database(f"sqlite:///{folder / 'jobs.sqlite'}")
     migrate(engine)
-    blobs, clock, queue = BlobStore(folder / "data"), Clock(), MemoryQueue()
+    blobs, clock, queue = BlobStore(folder / "data"), Clock(datetime.now(UTC)), MemoryQueue()
     blobs.prepare()
     arrivals, jobs = ArrivalStore(engine, now=clock), JobStore(engine)
     desk = ArrivalDesk(
@@ -124,7 +114,7 @@ def test_a_study_becomes_a_job_once_its_images_have_stayed_the_same(
     bench.tell(study)
     bench.desk.attend()
     assert (bench.all_jobs(), bench.arrival().state) == ([], ArrivalState.WAITING)
-    bench.clock.forward(61)
+    bench.clock.pass_s(61)
     bench.desk.attend()
     (job,) = bench.all_jobs()
     assert (job.state, job.baseline, bench.day_of(job.follow_up)) == (JobState.QUEUED, None, SECOND)
@@ -151,12 +141,12 @@ def test_images_that_come_while_it_waits_are_part_of_the_job(bench: Bench, ortha
     orthanc.store(*files[:20])
     bench.tell(study)
     bench.desk.attend()
-    bench.clock.forward(30)
+    bench.clock.pass_s(30)
     orthanc.store(*files[20:])
-    bench.clock.forward(31)
+    bench.clock.pass_s(31)
     bench.desk.attend()
     assert bench.all_jobs() == []
-    bench.clock.forward(61)
+    bench.clock.pass_s(61)
     bench.desk.attend()
     (job,) = bench.all_jobs()
     assert len(list(bench.blobs.study_folder(job.follow_up).iterdir())) == 24
@@ -291,11 +281,11 @@ def test_a_pacs_that_is_away_is_asked_again_and_nothing_is_lost(tmp_path: Path) 
     bench.tell(study)
     bench.desk.attend()
     server.stop()
-    bench.clock.forward(61)
+    bench.clock.pass_s(61)
     bench.desk.attend()
     assert (bench.arrival().state, bench.arrival().error_code) == (ArrivalState.WAITING, "pacs_unavailable")
     server.start()
-    bench.clock.forward(61)
+    bench.clock.pass_s(61)
     bench.desk.attend()
     server.stop()
     bench.engine.dispose()
