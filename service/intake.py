@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anyio import to_thread
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 
 from service.contracts.archives import Limits, opaque_name, unpack_zip
 from service.contracts.blobs import BlobStore
 from service.contracts.errors import InvalidRequest
-from service.contracts.input_errors import EmptyStudy, IncompleteUpload, UploadTooLarge
+from service.contracts.input_errors import EmptyStudy, UploadTooLarge
 from service.contracts.settings import Settings
 from service.contracts.study_folder import GZIP_MAGIC, study_row
 from service.contracts.study_store import StudyRow
+from service.multipart_body import MultipartBody
 
 ZIP_MAGIC = b"PK\x03\x04"
 LONGEST_FIELD = 64
@@ -52,8 +52,8 @@ async def receive_study(
     try:
         form = FormReader(content_type, incoming, blobs, settings)
         async for chunk in chunks:
-            await to_thread.run_sync(form.feed, chunk)
-        await to_thread.run_sync(form.finish)
+            await to_thread.run_sync(form.body.feed, chunk)
+        await to_thread.run_sync(form.body.finish)
         return await to_thread.run_sync(_accept, form, blobs, settings, owner)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
@@ -71,12 +71,10 @@ class FormReader:
         self.uploads.mkdir()
         self.files: list[Part] = []
         self.values: dict[str, str] = {}
-        self._blobs, self._settings = blobs, settings
+        self._settings = settings
         self._part = Part()
         self._header_name, self._header_value = bytearray(), bytearray()
-        self._received = 0
-        self._ended = False
-        self._parser = MultipartParser(
+        self.body = MultipartBody(
             boundary,
             {
                 "on_part_begin": self._begin,
@@ -86,30 +84,11 @@ class FormReader:
                 "on_header_value": lambda data, start, end: self._header_value.extend(data[start:end]),
                 "on_header_end": self._header,
                 "on_headers_finished": self._open,
-                "on_end": self._finish_form,
             },
+            close=self._close,
+            blobs=blobs,
+            settings=settings,
         )
-
-    def feed(self, chunk: bytes) -> None:
-        """Takes the next bytes of the body."""
-        self._received += len(chunk)
-        if self._received > self._settings.max_upload_bytes:
-            self._close()
-            raise UploadTooLarge(f"the upload is larger than {self._settings.max_upload_bytes} bytes")
-        if self._blobs.free_bytes() < self._settings.least_free_bytes:
-            self._close()
-            raise UploadTooLarge("the upload does not fit on the disk of this service")
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            self._close()
-            raise InvalidRequest("the body is not valid multipart/form-data") from error
-
-    def finish(self) -> None:
-        """Checks that the body was whole."""
-        self._close()
-        if not self._ended:
-            raise IncompleteUpload("the body ended before its last boundary")
 
     def _begin(self) -> None:
         self._part = Part()
@@ -145,9 +124,6 @@ class FormReader:
             self.files.append(self._part)
         else:
             self.values[self._part.field_name] = self._part.value.decode("utf-8", "replace")
-
-    def _finish_form(self) -> None:
-        self._ended = True
 
     def _close(self) -> None:
         if self._part.sink is not None:

@@ -5,20 +5,20 @@ received/{digest of StudyInstanceUID}/{digest of SOPInstanceUID}.dcm
 
 import hashlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from anyio import to_thread
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 
 from service.contracts.blobs import BlobStore
 from service.contracts.dicom_headers import InstanceIds, read_ids
 from service.contracts.errors import InvalidRequest
-from service.contracts.input_errors import IncompleteUpload, UploadTooLarge
+from service.contracts.input_errors import UploadTooLarge
 from service.contracts.settings import Settings
+from service.multipart_body import MultipartBody
 
 CANNOT_UNDERSTAND = 0xC000
 """Failure reasons of DICOM PS3.4 table B.2-1 and PS3.18 table I.2-2."""
@@ -51,11 +51,11 @@ async def receive_instances(
     """
     incoming = blobs.incoming_folder()
     try:
-        body = RelatedReader(content_type, incoming, blobs, settings)
+        reader = RelatedReader(content_type, incoming, blobs, settings)
         async for chunk in chunks:
-            await to_thread.run_sync(body.feed, chunk)
-        await to_thread.run_sync(body.finish)
-        return await to_thread.run_sync(_accept, body.files, blobs, owner, study_uid)
+            await to_thread.run_sync(reader.body.feed, chunk)
+        await to_thread.run_sync(reader.body.finish)
+        return await to_thread.run_sync(_accept, reader.files, blobs, owner, study_uid)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
 
@@ -69,39 +69,14 @@ class RelatedReader:
         if kind != b"multipart/related" or options.get(b"type", b"").lower() != b"application/dicom" or not boundary:
             raise InvalidRequest('expected a body of multipart/related; type="application/dicom"')
         self.files: list[Path] = []
-        self._folder, self._blobs, self._settings = folder, blobs, settings
+        self._folder, self._settings = folder, settings
         self._sink: BinaryIO | None = None
-        self._received, self._ended = 0, False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_headers_finished": self._open,
-                "on_part_data": self._data,
-                "on_part_end": self._close,
-                "on_end": self._finish,
-            },
-        )
-
-    def feed(self, chunk: bytes) -> None:
-        """Takes the next bytes of the body."""
-        self._received += len(chunk)
-        full = self._blobs.free_bytes() < self._settings.least_free_bytes
-        if self._received > self._settings.max_upload_bytes or full:
-            self._close()
-            raise UploadTooLarge(
-                f"the body is larger than {self._settings.max_upload_bytes} bytes or than the disk has room for"
-            )
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            self._close()
-            raise InvalidRequest("the body is not valid multipart/related") from error
-
-    def finish(self) -> None:
-        """Checks that the body was whole."""
-        self._close()
-        if not self._ended:
-            raise IncompleteUpload("the body ended before its last boundary")
+        callbacks: dict[str, Callable[..., None]] = {
+            "on_headers_finished": self._open,
+            "on_part_data": self._data,
+            "on_part_end": self._close,
+        }
+        self.body = MultipartBody(boundary, callbacks, close=self._close, blobs=blobs, settings=settings)
 
     def _open(self) -> None:
         if len(self.files) >= self._settings.max_files:
@@ -117,9 +92,6 @@ class RelatedReader:
         if self._sink is not None:
             self._sink.close()
             self._sink = None
-
-    def _finish(self) -> None:
-        self._ended = True
 
 
 def _accept(files: list[Path], blobs: BlobStore, owner: str, study_uid: str | None) -> list[Stored]:
