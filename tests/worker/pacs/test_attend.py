@@ -1,83 +1,20 @@
-"""From a study in a real Orthanc, or pushed to us, to one job: whole, once, beside the right earlier study."""
+"""From a study in a real Orthanc to one job: whole, once, beside the right earlier study."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from sqlalchemy import Engine
 
-from service.contracts.arrivals import RECEIVED, Arrival, ArrivalState, ArrivalStore
-from service.contracts.blobs import BlobStore
-from service.contracts.database import migrate, open_database
-from service.contracts.job_store import JobStore
-from service.contracts.jobs import Job, JobEvent, JobState
-from service.contracts.queue import MemoryQueue
+from service.contracts.arrivals import ArrivalState
+from service.contracts.jobs import JobState
 from service.contracts.site import Site
-from service.contracts.study_store import StudyStore
-from tests.fixtures.clock import Clock
+from tests.fixtures.arrival_bench import FIRST, SECOND, THIRD, Bench, made_bench, stored, study_uid
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.pacs_studies import write_small_study
 from worker.dicom_sequences import PHILIPS_FLAIR_3D, PHILIPS_T1_TFE
 from worker.dicom_writer import Patient
-from worker.pacs.attend import ArrivalDesk
-from worker.series_rules_file import packaged_rules
-
-FIRST, SECOND, THIRD = date(2023, 1, 10), date(2024, 2, 20), date(2024, 3, 5)
-
-
-@dataclass
-class Bench:
-    desk: ArrivalDesk
-    arrivals: ArrivalStore
-    jobs: JobStore
-    blobs: BlobStore
-    queue: MemoryQueue
-    clock: Clock
-    engine: Engine
-
-    def tell(self, study: Path, pacs: str = "main", owner: str = "pacs:main", **more: str) -> Arrival:
-        return self.arrivals.announce(pacs, study_uid(study), owner=owner, **more)
-
-    def settle(self, looks: int = 2) -> None:
-        for _ in range(looks):
-            self.desk.attend()
-            self.clock.pass_s(61)
-
-    def all_jobs(self) -> list[Job]:
-        return self.jobs.page(owner=None, state=None, limit=50, before=None)
-
-    def arrival(self) -> Arrival:
-        return self.arrivals.page(owner=None, state=None, limit=1)[0]
-
-    def day_of(self, study_id: str | None) -> date | None:
-        return None if study_id is None else StudyStore(self.engine).get(study_id).acquired
-
-
-def study_uid(study: Path) -> str:
-    return str(dcmread(next(study.rglob("*.dcm")), stop_before_pixels=True).StudyInstanceUID)
-
-
-def made_bench(folder: Path, site: Site) -> Bench:
-    engine = open_database(f"sqlite:///{folder / 'jobs.sqlite'}")
-    migrate(engine)
-    blobs, clock, queue = BlobStore(folder / "data"), Clock(datetime.now(UTC)), MemoryQueue()
-    blobs.prepare()
-    arrivals, jobs = ArrivalStore(engine, now=clock), JobStore(engine)
-    desk = ArrivalDesk(
-        arrivals=arrivals,
-        jobs=jobs,
-        studies=StudyStore(engine),
-        blobs=blobs,
-        queue=queue,
-        site=site,
-        rules=packaged_rules(),
-        now=clock,
-    )
-    return Bench(desk=desk, arrivals=arrivals, jobs=jobs, blobs=blobs, queue=queue, clock=clock, engine=engine)
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +36,6 @@ def bench(tmp_path: Path, orthanc: Orthanc) -> Iterator[Bench]:
     made = made_bench(tmp_path, site)
     yield made
     made.engine.dispose()
-
-
-def stored(orthanc: Orthanc, folder: Path, day: date, **more: object) -> Path:
-    orthanc.store(*write_small_study(folder, day=day, **more))
-    return folder
 
 
 @pytest.mark.pacs
@@ -247,19 +179,6 @@ def test_the_teller_may_pin_the_baseline(bench: Bench, orthanc: Orthanc, tmp_pat
     assert bench.day_of(job.baseline) == FIRST
 
 
-def test_another_baseline_for_the_same_images_is_another_job(tmp_path: Path) -> None:
-    bench = made_bench(tmp_path, Site())
-    pinned = pushed(bench, tmp_path / "1", FIRST)
-    pushed(bench, tmp_path / "2", date(2023, 6, 1))
-    follow_up = pushed(bench, tmp_path / "3", SECOND)
-    for more in ({}, {"baseline_uid": study_uid(pinned)}, {}):
-        bench.tell(follow_up, pacs=RECEIVED, owner="key", **more)
-        bench.settle(3)
-    new, old = bench.all_jobs()
-    assert (bench.day_of(old.baseline), bench.day_of(new.baseline)) == (date(2023, 6, 1), FIRST)
-    bench.engine.dispose()
-
-
 @pytest.mark.pacs
 def test_a_study_without_flair_is_given_up_with_its_reason_and_makes_no_job(
     bench: Bench, orthanc: Orthanc, tmp_path: Path
@@ -298,51 +217,3 @@ def test_wrong_credentials_are_named_and_end_the_looking(bench: Bench, orthanc: 
     bench.tell(stored(orthanc, tmp_path / "s", SECOND))
     bench.desk.attend()
     assert (bench.arrival().state, bench.arrival().error_code) == (ArrivalState.DEAD, "pacs_refused")
-
-
-def pushed(bench: Bench, folder: Path, day: date, owner: str = "key") -> Path:
-    for path in write_small_study(folder, day=day):
-        header = dcmread(path, stop_before_pixels=True)
-        target = bench.blobs.received_folder(owner, str(header.StudyInstanceUID))
-        target.mkdir(parents=True, exist_ok=True)
-        (target / f"{header.SOPInstanceUID}.dcm").write_bytes(path.read_bytes())
-    return folder
-
-
-def test_pushed_studies_are_compared_with_the_earlier_one_that_the_same_key_pushed(tmp_path: Path) -> None:
-    bench = made_bench(tmp_path, Site())
-    pushed(bench, tmp_path / "other", FIRST, owner="another key")
-    pushed(bench, tmp_path / "1", date(2023, 5, 5))
-    bench.tell(pushed(bench, tmp_path / "2", SECOND), pacs=RECEIVED, owner="key")
-    bench.settle()
-    (job,) = bench.all_jobs()
-    assert job.owner == "key"
-    assert (bench.day_of(job.baseline), bench.day_of(job.follow_up)) == (date(2023, 5, 5), SECOND)
-    bench.engine.dispose()
-
-
-def test_a_job_that_was_made_before_a_crash_is_found_again(tmp_path: Path) -> None:
-    bench = made_bench(tmp_path, Site())
-    told = bench.tell(pushed(bench, tmp_path / "2", SECOND), pacs=RECEIVED, owner="key")
-    bench.settle()
-    (job,) = bench.all_jobs()
-    lease = bench.jobs.claim(job.id, lease_s=60)
-    bench.jobs.finish(lease, JobEvent.SUCCEED)
-    bench.arrivals.announce(RECEIVED, told.study_uid, owner="key")
-    bench.arrivals.took(told, taken="", job_id=None)  # as if the crash came before this was written
-    bench.arrivals.announce(RECEIVED, told.study_uid, owner="key")
-    bench.settle(3)
-    assert [one.id for one in bench.all_jobs()] == [job.id]
-    assert len(list((bench.blobs.root / "studies").iterdir())) == 1
-    bench.engine.dispose()
-
-
-def test_logs_and_rows_of_arrivals_name_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bench = made_bench(tmp_path, Site())
-    bench.tell(pushed(bench, tmp_path / "2", SECOND), pacs=RECEIVED, owner="key")
-    bench.settle()
-    bench.engine.dispose()
-    output = capsys.readouterr()
-    assert "Zyzzyva" not in output.out + output.err
-    assert b"Zyzzyva" not in (tmp_path / "jobs.sqlite").read_bytes()
-    assert "Zyzzyva" not in json.dumps([str(path) for path in (tmp_path / "data").rglob("*")])
