@@ -56,7 +56,6 @@ TAGS = [
     "MagneticFieldStrength",
     "ManufacturerModelName",
     "DeviceSerialNumber",
-    "SoftwareVersions",
     "DiffusionBValue",
     "TemporalPositionIdentifier",
     "AcquisitionNumber",

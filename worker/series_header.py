@@ -67,7 +67,6 @@ class SeriesHeader:
     model: str = ""
     device_serial: str = ""
     """Compared, never shown."""
-    software: str = ""
 
     @property
     def plane(self) -> Plane | None:
@@ -118,26 +117,25 @@ def series_header(
         sequence_variant=texts(_value(first, "SequenceVariant")),
         acquisition_type=text(first, "MRAcquisitionType") or None,
         acquisition_contrast=_word(first, "AcquisitionContrast"),
-        echo_time=_either(first, "EchoTime"),
-        repetition_time=_either(first, "RepetitionTime"),
-        inversion_time=_either(first, "InversionTime"),
-        flip_angle=_either(first, "FlipAngle"),
+        echo_time=_first_number(first, "EchoTime"),
+        repetition_time=_first_number(first, "RepetitionTime"),
+        inversion_time=_first_number(first, "InversionTime"),
+        flip_angle=_first_number(first, "FlipAngle"),
         contrast_agent=plain(text(first, "ContrastBolusAgent")) not in NO_AGENT
         or bool(first.get("ContrastBolusAgentSequence")),
         angiography=text(first, "AngioFlag").upper() == "Y",
-        time_points=_either(first, "NumberOfTemporalPositions"),
+        time_points=_first_number(first, "NumberOfTemporalPositions"),
         slice_spacing=_slice_spacing(first, coverage, len(places)),
         coverage=coverage,
-        b_value=_either(first, "DiffusionBValue"),
+        b_value=_first_number(first, "DiffusionBValue"),
         colour=not (text(first, "PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME"),
         pixel_spacing=None if spacing is None else (spacing[0], spacing[1]),
         matrix=None if rows is None or columns is None else (rows, columns),
         orientation=orientation,
-        field_strength=_either(first, "MagneticFieldStrength"),
+        field_strength=_first_number(first, "MagneticFieldStrength"),
         manufacturer=plain(text(first, "Manufacturer")),
         model=plain(text(first, "ManufacturerModelName")),
         device_serial=plain(text(first, "DeviceSerialNumber")),
-        software=plain(" ".join(texts(first.get("SoftwareVersions")))),
     )
 
 
@@ -150,7 +148,8 @@ def _slice_spacing(header: Dataset, coverage: float | None, slices: int) -> floa
     """By the positions; from a single image by what it says of its neighbours."""
     if coverage is not None and slices > 1:
         return coverage / (slices - 1)
-    return _either(header, "SpacingBetweenSlices", "SliceThickness")
+    spacing = _first_number(header, "SpacingBetweenSlices")
+    return _first_number(header, "SliceThickness") if spacing is None else spacing
 
 
 def _coverage(places: list[tuple[float, ...]], orientation: tuple[float, ...] | None) -> float | None:
@@ -179,20 +178,15 @@ def _numbers(value: object, count: int) -> tuple[float, ...] | None:
     return found if len(found) == count and all(math.isfinite(one) for one in found) else None
 
 
-def _either(header: Dataset, *names: str) -> float | None:
-    """The first of the attributes that holds a finite number; of several values the first."""
-    for name in names:
-        value = _value(header, name)
-        values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-        for one in values:
-            try:
-                found = float(one)
-            except (TypeError, ValueError):
-                break
-            if math.isfinite(found):
-                return found
-            break
-    return None
+def _first_number(header: Dataset, name: str) -> float | None:
+    """A finite number; of several values the first; None where there is none."""
+    value = _value(header, name)
+    values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    try:
+        found = float(next(iter(values), math.nan))
+    except (TypeError, ValueError):
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _word(header: Dataset, name: str) -> str | None:
