@@ -288,9 +288,8 @@ def _close(
 def _note_deliveries(connection: Connection, job_id: str, now: datetime) -> None:
     """The callback at every end; the result to its destinations when there is one."""
     row = _row(connection, job_id)
-    if row.callback_url:
-        targets = (row.callback_url,)
-        add_deliveries(connection, job_id=job_id, kind=DeliveryKind.CALLBACK, targets=targets, due=now)
+    targets = (row.callback_url,) if row.callback_url else ()
+    add_deliveries(connection, job_id=job_id, kind=DeliveryKind.CALLBACK, targets=targets, due=now)
     if row.state == JobState.SUCCEEDED.value:
         add_deliveries(connection, job_id=job_id, kind=DeliveryKind.DICOM, targets=row.deliver_to, due=now)
 

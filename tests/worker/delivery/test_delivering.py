@@ -3,36 +3,26 @@
 import io
 import json
 import logging
-import shutil
 import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import structlog
-import yaml
 from pynetdicom import AE, evt
 from pynetdicom.presentation import AllStoragePresentationContexts
 
-from service.contracts.blobs import BlobStore
-from service.contracts.database import migrate, open_database
 from service.contracts.deliveries import Delivery, DeliveryKind, DeliveryState, Receiver, RetryPolicy
-from service.contracts.delivery_store import DeliveryStore
-from service.contracts.job_store import JobStore, NewJob
-from service.contracts.jobs import Job, JobState, Lease
 from service.contracts.logs import configure_logs
-from service.contracts.settings import Settings
-from tests.fixtures.orthanc import PASSWORD, USER, Orthanc, free_port
+from tests.fixtures.delivery_house import House
+from tests.fixtures.orthanc import PASSWORD, Orthanc, free_port
 from tests.fixtures.result_objects import CANARY, write_result
 from tests.fixtures.storescp import TITLE, StoreScp
-from worker.case import Progress
-from worker.delivery.channels import courier_of
 from worker.delivery.courier import Channel, Courier, Patience
-from worker.runner import Runner
 
 pytestmark = [
     pytest.mark.pacs,
@@ -71,69 +61,6 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     structlog.reset_defaults()
     root.handlers = handlers
     root.setLevel(level)
-
-
-class House:
-    """A worker's parts over one data folder, with a clock of its own."""
-
-    def __init__(self, folder: Path, result: Path, **changes: object) -> None:
-        self.folder, self.result, self.site = folder, result, folder / "site.yaml"
-        self.settings = Settings(
-            data_folder=folder / "data",
-            database_url=f"sqlite:///{folder / 'jobs.sqlite'}",
-            site_file=self.site,
-            **{"delivery_attempts": 20, **changes},
-        )
-        engine = open_database(self.settings.database)
-        migrate(engine)
-        self.late = timedelta()
-        self.jobs = JobStore(engine, now=self.now)
-        self.deliveries = DeliveryStore(engine, now=self.now)
-        self.blobs = BlobStore(folder / "data")
-        self.blobs.prepare()
-        self.secret = folder / "password"
-        self.secret.write_text(PASSWORD)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.late
-
-    def knows(self, **destinations: dict[str, object]) -> None:
-        self.site.write_text(yaml.safe_dump({"destinations": destinations}))
-
-    def stow(self, server: Orthanc, **changes: object) -> dict[str, object]:
-        login = {"username": USER, "password_file": str(self.secret)}
-        return {"kind": "stow", "dicomweb": server.dicomweb, "timeout_s": 10, **login, **changes}
-
-    def courier(self) -> Courier:
-        return courier_of(self.deliveries, self.jobs, self.blobs, self.settings)
-
-    def finished_job(self, *destinations: str) -> str:
-        """A job that has succeeded in its second attempt, through the real runner; the first left its files."""
-        new = NewJob(
-            follow_up="f", baseline=None, options={}, callback_url=None, owner="k", idempotency_key=None,
-            request_digest="d", deliver_to=destinations,
-        )  # fmt: skip
-        job, _ = self.jobs.create(new)
-        first = self.jobs.claim(job.id, lease_s=60)
-        assert first is not None
-        shutil.copytree(self.result, self.blobs.job_folder(job.id, 1))
-        assert self.jobs.give_back(first)
-
-        def attempt(job: Job, lease: Lease, _: Progress) -> None:
-            shutil.copytree(self.result, self.blobs.job_folder(job.id, lease.attempt))
-
-        Runner(jobs=self.jobs, blobs=self.blobs, settings=self.settings, run_attempt=attempt).run(job.id)
-        assert self.jobs.get(job.id).state is JobState.SUCCEEDED
-        return job.id
-
-    def deliver(self, courier: Courier | None = None) -> None:
-        courier = courier or self.courier()
-        courier.send_due()
-        assert courier.wait(30)
-
-    def row(self, job: str, destination: str = "main") -> Delivery:
-        (found,) = [one for one in self.deliveries.find(job_id=job) if one.target == destination]
-        return found
 
 
 def in_orthanc(server: Orthanc) -> list[str]:

@@ -2,11 +2,7 @@
 
 import json
 import shutil
-import ssl
-import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pydicom
@@ -25,6 +21,7 @@ from service.contracts.delivery_errors import (
 )
 from service.contracts.input_errors import InvalidOption
 from service.contracts.site import StowDestination
+from tests.fixtures.odd_dicomweb import OddServer
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.result_objects import write_result
 from worker.delivery.destinations import probe, send
@@ -97,67 +94,6 @@ def test_a_server_that_is_away_is_unreachable_and_its_name_stays_out_of_the_mess
 def test_a_secret_that_is_not_there_is_named_as_such(objects: tuple[ResultObject, ...], tmp_path: Path) -> None:
     with pytest.raises(InvalidOption, match="secret file"):
         send(objects, destination("http://127.0.0.1:9", tmp_path, password_file=tmp_path / "nothing"))
-
-
-class OddServer:
-    """Answers STOW-RS with what the test says, and QIDO-RS with the instances in `listed`."""
-
-    def __init__(self) -> None:
-        self.status, self.kind, self.body, self.wait_s = 200, "application/dicom+json", b"", 0.0
-        self.listed: set[str] = set()
-        self.logins: list[str | None] = []
-        self.hosts: list[str | None] = []
-        odd = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                odd.logins.append(self.headers["Authorization"])
-                odd.hosts.append(self.headers["Host"])
-                self.rfile.read(int(self.headers["Content-Length"]))
-                if odd.wait_s:
-                    threading.Event().wait(odd.wait_s)
-                self.answer(odd.status, odd.kind, odd.body)
-
-            def do_GET(self) -> None:
-                asked = self.path.partition("SOPInstanceUID=")[2]
-                found = [{"00080018": {"vr": "UI", "Value": [asked]}}] if asked in odd.listed else []
-                self.answer(200, "application/dicom+json", json.dumps(found).encode())
-
-            def answer(self, status: int, kind: str, body: bytes) -> None:
-                self.send_response(status)
-                if status == 302:
-                    self.send_header("Location", "http://192.0.2.1/elsewhere")
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/dicom-web"
-
-    def speak_tls(self, folder: Path) -> Path:
-        """Its self-signed certificate."""
-        key, certificate = folder / "key.pem", folder / "certificate.pem"
-        names = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
-        made = ("-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2")
-        subprocess.run(["openssl", "req", *made, *names], check=True, capture_output=True)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        return certificate
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 @pytest.fixture
