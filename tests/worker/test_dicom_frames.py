@@ -10,14 +10,13 @@ import pytest
 from pydicom.dataset import FileDataset
 from pydicom.uid import RawDataStorage, SecondaryCaptureImageStorage, generate_uid
 
-from model.volume import Volume
 from service.contracts.errors import MsDeltaError
 from service.contracts.input_errors import CorruptImage, MissingSlice, UnsupportedMultiFrame
-from tests.fixtures.multi_frame import frames_of, item, state, unshared, with_frames, write_kind
+from tests.fixtures.multi_frame import frames_of, item, only_volume, stacks, state, unshared, with_frames, write_kind
 from tests.fixtures.small_studies import FLAIR_HEADER, T1_HEADER, small_volume
 from worker.dicom_enhanced_writer import write_enhanced_mr
 from worker.dicom_frames import frame_headers
-from worker.dicom_index import DicomSeries, index_folder
+from worker.dicom_index import index_folder
 from worker.dicom_reader import read_series, read_stack
 from worker.dicom_sequences import GE_FLAIR_2D, PHILIPS_FLAIR_3D, PHILIPS_T1_TFE, SIEMENS_FLAIR_2D, SIEMENS_MPRAGE
 from worker.dicom_writer import Patient, write_mr_series
@@ -33,15 +32,6 @@ def path(tmp_path) -> Path:
 @pytest.fixture
 def image(path) -> FileDataset:
     return pydicom.dcmread(path)
-
-
-def stacks(path: Path) -> tuple[DicomSeries, ...]:
-    return index_folder(path.parent).series
-
-
-def only_volume(path: Path) -> Volume:
-    (series,) = stacks(path)
-    return read_series(series)
 
 
 def test_frames_may_lie_in_any_order(image, path):

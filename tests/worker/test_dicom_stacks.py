@@ -7,13 +7,11 @@ import pydicom
 import pytest
 from pydicom.dataset import FileDataset
 
-from model.volume import Volume
 from service.contracts.input_errors import DuplicateSlice
-from tests.fixtures.multi_frame import frames_of, item, state, unshared, with_frames
+from tests.fixtures.multi_frame import frames_of, item, only_volume, stacks, state, unshared, with_frames
 from tests.fixtures.small_studies import T1_HEADER, small_volume
 from worker.case import SourceImage
 from worker.dicom_enhanced_writer import write_enhanced_mr
-from worker.dicom_index import DicomSeries, index_folder
 from worker.dicom_reader import read_series, read_stack
 
 
@@ -26,15 +24,6 @@ def path(tmp_path) -> Path:
 @pytest.fixture
 def image(path) -> FileDataset:
     return pydicom.dcmread(path)
-
-
-def stacks(path: Path) -> tuple[DicomSeries, ...]:
-    return index_folder(path.parent).series
-
-
-def only_volume(path: Path) -> Volume:
-    (series,) = stacks(path)
-    return read_series(series)
 
 
 def of_two(image: FileDataset, **groups) -> FileDataset:
