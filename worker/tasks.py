@@ -107,8 +107,8 @@ def _attend_arrivals() -> None:
         studies=StudyStore(engine),
         blobs=BlobStore(settings.data_folder),
         queue=CeleryQueue(settings.broker_url),
-        site=read_site(settings.site_file),
-        rules=load_rules(settings.series_rules),
+        site=lambda: read_site(settings.site_file),
+        rules=lambda: load_rules(settings.series_rules),
     )
     while not _stop.is_set():
         try:

@@ -30,7 +30,7 @@ from service.contracts.errors import (
     MsDeltaError,
     PacsUnavailable,
 )
-from service.contracts.input_errors import BadInput, StudyGone, StudyNeverSettled
+from service.contracts.input_errors import BadInput, InvalidOption, StudyGone, StudyNeverSettled
 from service.contracts.job_store import JobStore, NewJob
 from service.contracts.logs import describe, get_logger
 from service.contracts.queue import JobQueue
@@ -58,8 +58,9 @@ class ArrivalDesk:
     studies: StudyStore
     blobs: BlobStore
     queue: JobQueue
-    site: Site
-    rules: SeriesRules
+    site: Callable[[], Site]
+    """Asked at each look: a site file that was mended counts at once."""
+    rules: Callable[[], SeriesRules]
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def attend(self) -> bool:
@@ -67,20 +68,23 @@ class ArrivalDesk:
         arrival = self.arrivals.take_due(lease_s=LEASE_S)
         if arrival is None:
             return False
-        log = get_logger().bind(arrival_id=arrival.id)
+        log, limit_s = get_logger().bind(arrival_id=arrival.id), Arriving().settle_limit_s
         try:
-            self._look(arrival)
+            source, terms = self._where(arrival)
+            limit_s = terms.settle_limit_s
+            self._look(arrival, source, terms)
         except MsDeltaError as error:
-            final = isinstance(error, BadInput) or self._waited_too_long(arrival)
+            # A fault of the site's own files is mended by people, and the study is not to be lost meanwhile.
+            of_the_study = isinstance(error, BadInput) and not isinstance(error, InvalidOption)
+            final = of_the_study or self._waits_longer_than(limit_s, arrival)
             self.arrivals.failed(arrival, error.code, final=final)
             log.warning("arrival given up" if final else "arrival tried again later", **describe(error))
         except Exception as error:  # noqa: BLE001 (the boundary: one study must not stop the others)
-            self.arrivals.failed(arrival, InternalError.code, final=self._waited_too_long(arrival))
+            self.arrivals.failed(arrival, InternalError.code, final=self._waits_longer_than(limit_s, arrival))
             log.error("arrival failed unexpectedly", **describe(error))
         return True
 
-    def _look(self, arrival: Arrival) -> None:
-        source, terms = self._source(arrival), self._terms(arrival)
+    def _look(self, arrival: Arrival, source: StudySource, terms: Arriving) -> None:
         images = source.images(arrival.study_uid)
         if not images:
             raise StudyGone("the PACS holds no MR image of the study")
@@ -92,38 +96,38 @@ class ArrivalDesk:
         if seen == arrival.seen and arrival.seen_since is not None:
             same_s = (self.now() - arrival.seen_since).total_seconds()
         if same_s < terms.settle_s:
-            if self._waited_too_long(arrival):
+            if self._waits_longer_than(terms.settle_limit_s, arrival):
                 raise StudyNeverSettled(f"the images still changed after {terms.settle_limit_s / 3600:.1f} hours")
             self.arrivals.look_again(arrival, seen=seen, after_s=terms.settle_s - same_s)
             return
-        self._take(arrival, source, images, seen)
+        self._take(arrival, source, terms, images)
 
-    def _take(self, arrival: Arrival, source: StudySource, images: frozenset[str], seen: str) -> None:
-        terms = self._terms(arrival)
+    def _take(self, arrival: Arrival, source: StudySource, terms: Arriving, images: frozenset[str]) -> None:
+        seen, rules = _digest(images, pinned=arrival.baseline_uid), self.rules()
         with self._incoming() as folder:
             follow_up, baseline = folder / "follow_up", folder / "baseline"
             follow_up.mkdir()
             source.fetch(arrival.study_uid, follow_up)
             _check_complete(images, follow_up)
             headers = [series.header for series in index_folder(follow_up).series]
-            select(headers, self.rules, flair_only=terms.options.missing_t1 == "flair_only")
-            earlier = arrival.baseline_uid or best_earlier(arrival.study_uid, headers, source, terms, self.rules)
+            select(headers, rules, flair_only=terms.options.missing_t1 == "flair_only")
+            earlier = arrival.baseline_uid or best_earlier(arrival.study_uid, headers, source, terms, rules)
             if earlier is not None:
                 baseline.mkdir()
                 source.fetch(earlier, baseline)
                 self.arrivals.serves_as_baseline(arrival, earlier, taken=_digest(source.images(earlier)))
-            job_id = self._submit(arrival, follow_up, None if earlier is None else baseline, seen)
+            studies = [follow_up] if earlier is None else [follow_up, baseline]
+            job_id = self._submit(arrival, terms, studies, seen)
         self.arrivals.took(arrival, taken=seen, job_id=job_id)
 
-    def _submit(self, arrival: Arrival, follow_up: Path, baseline: Path | None, seen: str) -> str:
+    def _submit(self, arrival: Arrival, terms: Arriving, studies: list[Path], seen: str) -> str:
         """The id of the job; the same set of images gives the job there is, and leaves no study behind."""
-        stored = [self._store(folder, arrival.owner) for folder in (follow_up, baseline) if folder is not None]
-        terms = self._terms(arrival)
+        stored = [self._store(folder, arrival.owner) for folder in studies]
         key = hashlib.sha256(f"{arrival.id} {seen}".encode()).hexdigest()
         job, made = self.jobs.create(
             NewJob(
                 follow_up=stored[0],
-                baseline=stored[1] if baseline is not None else None,
+                baseline=stored[1] if len(stored) > 1 else None,
                 options=terms.options.model_dump(mode="json"),
                 callback_url=None,
                 owner=arrival.owner,
@@ -152,20 +156,17 @@ class ArrivalDesk:
         self.studies.add(row)
         return row.id
 
-    def _source(self, arrival: Arrival) -> StudySource:
+    def _where(self, arrival: Arrival) -> tuple[StudySource, Arriving]:
+        """Where the study is, and what becomes of it there."""
+        site = self.site()
         if arrival.pacs == RECEIVED:
-            return ReceivedSource(self.blobs, arrival.owner)
-        if arrival.pacs not in self.site.pacs:
-            raise PacsUnavailable("the site file of this worker does not name the PACS")
-        return DicomWebSource(self.site.pacs[arrival.pacs])
+            return ReceivedSource(self.blobs, arrival.owner), site.received
+        if arrival.pacs not in site.pacs:
+            raise InvalidOption("the site file of this worker does not name the PACS")
+        return DicomWebSource(site.pacs[arrival.pacs]), site.pacs[arrival.pacs]
 
-    def _terms(self, arrival: Arrival) -> Arriving:
-        return self.site.received if arrival.pacs == RECEIVED else self.site.pacs[arrival.pacs]
-
-    def _waited_too_long(self, arrival: Arrival) -> bool:
-        known = arrival.pacs == RECEIVED or arrival.pacs in self.site.pacs
-        limit = self._terms(arrival).settle_limit_s if known else Arriving().settle_limit_s
-        return (self.now() - arrival.waiting_since).total_seconds() > limit
+    def _waits_longer_than(self, seconds: float, arrival: Arrival) -> bool:
+        return (self.now() - arrival.waiting_since).total_seconds() > seconds
 
     @contextmanager
     def _incoming(self) -> Iterator[Path]:

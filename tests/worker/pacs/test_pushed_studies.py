@@ -1,15 +1,16 @@
 """Studies that are pushed to us become one job, beside what the same key pushed before."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 
-from service.contracts.arrivals import RECEIVED
+from service.contracts.arrivals import RECEIVED, ArrivalState
 from service.contracts.jobs import JobEvent
-from service.contracts.site import Site
+from service.contracts.site import Site, read_site
 from tests.fixtures.arrival_bench import FIRST, SECOND, Bench, made_bench, study_uid
 from tests.fixtures.pacs_studies import write_small_study
 
@@ -72,4 +73,18 @@ def test_another_baseline_for_the_same_images_is_another_job(tmp_path: Path) -> 
         bench.settle(3)
     new, old = bench.all_jobs()
     assert (bench.day_of(old.baseline), bench.day_of(new.baseline)) == (date(2023, 6, 1), FIRST)
+    bench.engine.dispose()
+
+
+def test_a_site_file_that_is_broken_loses_no_study_and_counts_when_it_is_mended(tmp_path: Path) -> None:
+    bench = made_bench(tmp_path, Site())
+    path = tmp_path / "site.yaml"
+    path.write_text("received: {settle: 1}")
+    bench.desk = replace(bench.desk, site=lambda: read_site(path))
+    bench.tell(pushed(bench, tmp_path / "s", SECOND), pacs=RECEIVED, owner="key")
+    bench.settle()
+    assert (bench.arrival().state, bench.arrival().error_code) == (ArrivalState.WAITING, "invalid_option")
+    path.write_text("received: {settle_s: 1}")
+    bench.settle(3)
+    assert len(bench.all_jobs()) == 1
     bench.engine.dispose()
