@@ -1,18 +1,16 @@
 """The phantom's lesions lie where they are in the patient, in whatever plane and kind of object they were stored."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from typing import Literal
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from model.phantom import SITE_A, SITE_B, PhantomOptions, PhantomStudy, PhantomTruth, make_phantom_pair
-from model.phantom_scan import rigid
 from model.volume import Volume, world_from_voxel
 from tests.fixtures.multi_frame import write_kind
-from tests.fixtures.small_studies import PLANES
+from tests.fixtures.stored_planes import STORED, Stored
 from worker.dicom_index import index_folder
 from worker.dicom_reader import read_series
 from worker.dicom_sequences import SIEMENS_FLAIR_3D
@@ -20,26 +18,6 @@ from worker.dicom_writer import MrHeader
 
 VOXEL_MM = 1.5
 SHAPE = (140, 136, 120)
-FEET_FIRST = np.diag([-1.0, 1.0, -1.0])
-"""Directions (LPS) of columns, rows and slices of an axial scan of a patient who lies the other way round."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """How a scanner stores its slices."""
-
-    directions: np.ndarray
-    position: Literal["HFS", "FFS"] = "HFS"
-
-
-STORED = {
-    "axial": Stored(directions=PLANES["axial"]),
-    "sagittal": Stored(directions=PLANES["sagittal"]),
-    "coronal": Stored(directions=PLANES["coronal"]),
-    "oblique": Stored(directions=rigid((-17.0, 6.0, 9.0), (0.0, 0.0, 0.0))[:3, :3]),
-    "slices reversed": Stored(directions=PLANES["axial"] * (1, 1, -1)),
-    "feet first": Stored(directions=FEET_FIRST, position="FFS"),
-}
 
 
 @pytest.fixture(scope="module")

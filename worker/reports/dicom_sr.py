@@ -21,6 +21,7 @@ from service.contracts.report import LesionRow, LesionStatus, Report
 from worker.reports.dicom_seg import TimePointName, lesion_of, segment_numbers, tracking
 from worker.reports.dicom_series import MANUFACTURER, SR_SERIES, case_of, check_joins, describe
 from worker.reports.dicom_sources import leave_out_positions, objects_of
+from worker.reports.dicom_sr_places import add_place, check_place, place_of
 
 PROCEDURE = CodedConcept("24590-2", "LN", "MR Brain")
 TREND: dict[LesionStatus, CodedConcept] = {
@@ -96,7 +97,7 @@ def write_sr(findings: Sequence[Findings], report: Report, path: Path) -> None:
 
 @no_header_text()
 def check_sr(path: Path, time_points: Sequence[TimePointName], report: Report) -> None:
-    """Compares the volume and trend of every lesion of a written object with the report.
+    """Compares volume, trend and place of every lesion of a written object with the report.
 
     Raises:
         ResultInconsistent: names the lesion.
@@ -106,12 +107,15 @@ def check_sr(path: Path, time_points: Sequence[TimePointName], report: Report) -
     named = {(_time_point_of(group[0]), lesion_of(str(group.tracking_identifier))): group for group in groups}
     written = {key: group for key, group in named.items() if key[1]}  # not the totals
     expected = {
-        (_text(name), row.id): (_volume(name, row), row.status) for name in time_points for row in report.lesions
+        (_text(name), row.id): (_volume(name, row), row.status, place_of(row, name))
+        for name in time_points
+        for row in report.lesions
     }
     expected = {key: value for key, value in expected.items() if value[0]}
     if written.keys() != expected.keys():
         raise ResultInconsistent(f"DICOM SR: saw {len(written)} lesions, expected {len(expected)}")
-    for key, (volume, status) in expected.items():
+    for key, (volume, status, place) in expected.items():
+        check_place(written[key][0], place, key[1])
         found = float(written[key].get_measurements(name=codes.SCT.Volume)[0].value)
         trends = written[key].get_qualitative_evaluations(name=codes.DCM.Trend)
         if abs(found - volume) > 1e-6 * volume:
@@ -135,8 +139,12 @@ def _observer(report: Report) -> hd.sr.ObserverContext:
 def _lesions(found: Findings, report: Report) -> list[Group]:
     """A group for each row of the report that has a volume at this time."""
     numbers = {} if found.seg is None else segment_numbers(found.seg)
-    rows = [row for row in report.lesions if _volume(found.time_point, row)]
-    return [_lesion(found, numbers.get(row.id), row, report) for row in rows]
+    groups = []
+    for row in report.lesions:
+        if _volume(found.time_point, row):
+            groups.append(_lesion(found, numbers.get(row.id), row, report))
+            add_place(groups[-1][0], place_of(row, found.time_point), found.headers[0])
+    return groups
 
 
 def _lesion(found: Findings, segment: int | None, row: LesionRow, report: Report) -> Group:

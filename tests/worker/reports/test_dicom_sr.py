@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
@@ -20,6 +21,7 @@ from worker.dicom_reader import read_headers, read_stack
 from worker.dicom_writer import write_mr_series
 from worker.reports.dicom_seg import LesionImages, TimePointName, tracking
 from worker.reports.dicom_sr import check_sr
+from worker.reports.dicom_sr_places import places_in
 from worker.reports.summary import build_report
 
 ROWS = (
@@ -114,6 +116,20 @@ def test_numbers_that_are_not_the_report_s_are_not_delivered(
 
     check_sr(written / "report.dcm", BOTH, report_of(ROWS))
     with pytest.raises(ResultInconsistent, match=message):
+        check_sr(written / "report.dcm", BOTH, other)
+
+
+def test_a_lesion_s_place_is_the_report_s_at_each_time_and_checked(written: Path, report: Report) -> None:
+    groups = hd.sr.srread(written / "report.dcm").content.get_volumetric_roi_measurement_groups()
+    places = [tuple(point) for group in groups for point in places_in(group[0])]
+
+    expected = [row.baseline_centroid_mm for row in report.lesions if row.baseline_volume_mm3]
+    expected += [row.centroid_mm for row in report.lesions if row.follow_up_volume_mm3]
+    np.testing.assert_allclose(places, expected, atol=0.001)
+    x, y, z = report.lesions[3].centroid_mm
+    moved = report.lesions[3].model_copy(update={"centroid_mm": (x, y + 1.0, z)})
+    other = report.model_copy(update={"lesions": (*report.lesions[:3], moved, *report.lesions[4:])})
+    with pytest.raises(ResultInconsistent, match="lesion 4 has another place"):
         check_sr(written / "report.dcm", BOTH, other)
 
 
