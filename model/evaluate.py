@@ -101,7 +101,9 @@ class RealScore:
     changed: int
     """Those of which a tenth differs between the two masks."""
     volume_found: float
-    """Part of the marked volume that differs between the two masks."""
+    """Part of the marked volume that differs between the two masks, voxel by voxel."""
+    volume_in_found: float
+    """Part of the marked volume that lies in `changed` components: readers draw wider outlines than consensus masks."""
     change_outside: int
     """Components of the difference, counted from 14 mm3, farther than 1 mm from any marked change."""
     new: int
@@ -154,6 +156,7 @@ def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, th
         covered=covered,
         changed=changed,
         volume_found=round(float((difference & pair.change).sum() / max(int(pair.change.sum()), 1)), 4),
+        volume_in_found=round(_volume_met(pair.change, difference) / max(int(pair.change.sum()), 1), 4),
         change_outside=len(counted.volumes_mm3) - len(marked),
         new=len(new),
         new_outside=len(new - set(np.unique(table.groups[near]).tolist())),
@@ -196,10 +199,22 @@ def _score(cases: Iterable[tuple[Mask, Probability]], thresholds: Thresholds) ->
 
 def _hits(lesions: Mask, other: Mask) -> tuple[int, int]:
     """Lesions from 3 mm3, and how many of them `other` covers by a tenth."""
+    sizes, met = _met(lesions, other)
+    return len(sizes), int(met.sum())
+
+
+def _volume_met(lesions: Mask, other: Mask) -> float:
+    """Voxels of the lesions that `other` covers by a tenth."""
+    sizes, met = _met(lesions, other)
+    return float(sizes[met].sum())
+
+
+def _met(lesions: Mask, other: Mask) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Voxels of each lesion from 3 mm3, and whether `other` covers a tenth of it."""
     found = find_lesions(lesions, VOXEL_MM3)
     sizes = np.array(found.volumes_mm3) / VOXEL_MM3
     shared = np.bincount(found.labels[other].ravel(), minlength=len(sizes) + 1)[1:]
-    return len(sizes), int(((shared >= HIT * sizes) & (shared > 0)).sum())
+    return sizes, (shared >= HIT * sizes) & (shared > 0)
 
 
 def _counted(mask: Mask) -> int:

@@ -58,6 +58,15 @@ def test_a_new_lesion_is_a_found_change_and_the_stable_one_is_none():
     assert (score.new, score.new_outside) == (1, 0)
 
 
+def test_a_change_that_is_outlined_too_tightly_is_found_whole_and_its_volume_in_part():
+    wide, tight, missed = cube((4, 4, 4), side=6), cube((5, 5, 5), side=4), cube((14, 14, 14), side=3)
+    score = real_score(
+        pair_with_change(wide | missed), np.zeros((20, 20, 20), np.float32), tight.astype(np.float32), HALF
+    )
+    assert score.volume_found == pytest.approx(64 / 243, abs=1e-4)
+    assert score.volume_in_found == pytest.approx(216 / 243, abs=1e-4)
+
+
 def test_a_change_seen_at_both_times_alike_is_covered_but_not_changed():
     change = cube((10, 10, 10))
     score = real_score(pair_with_change(change), change.astype(np.float32), change.astype(np.float32), HALF)

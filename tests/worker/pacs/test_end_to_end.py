@@ -5,9 +5,6 @@ The baseline lies in the archive before the script runs; Orthanc stops while the
 
 import base64
 import secrets
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,23 +17,15 @@ import pytest
 from standardwebhooks import Webhook
 
 from model.phantom import PhantomOptions
-from service.contracts.api_keys import ApiKeys, Scope
-from service.contracts.database import open_database
 from service.contracts.report import Report
-from service.contracts.settings import Settings
+from tests.fixtures.hospital import PDF, SC, SEG, SR, admin, artifacts_of, results_of, send, uid_of, wait
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
-from tests.fixtures.running_service import Up, free_port, up
+from tests.fixtures.running_service import free_port, up
 from worker.phantom_files import write_phantom_pair
 
 pytestmark = [pytest.mark.pacs, pytest.mark.slow]
 
 PLUGIN = Path("docker/orthanc/announce.py")
-SEG, SR, PDF, SC = (
-    "1.2.840.10008.5.1.4.1.1.66.4",
-    "1.2.840.10008.5.1.4.1.1.88.34",
-    "1.2.840.10008.5.1.4.1.1.104.1",
-    "1.2.840.10008.5.1.4.1.1.7",
-)
 
 
 @dataclass
@@ -52,46 +41,6 @@ class Hospital:
     """Status of the message that was sent three times, and of a forged one."""
     data: Path
     slices: int
-
-
-def admin(running: Up) -> httpx.Client:
-    engine = open_database(Settings(data_folder=running.data).database)
-    key = ApiKeys(engine).create("test", [Scope.ADMIN])
-    engine.dispose()
-    return httpx.Client(base_url=running.client.base_url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
-
-
-def wait(condition: object, patience_s: float, what: str) -> object:
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"waited {patience_s} s in vain for {what}")
-
-
-def results_of(orthanc: Orthanc, study_uid: str) -> dict[str, list[pydicom.Dataset]]:
-    found: dict[str, list[pydicom.Dataset]] = {}
-    with orthanc.client() as client:
-        query = {"Level": "Instance", "Query": {"StudyInstanceUID": study_uid}}
-        for instance in client.post("/tools/find", json=query).json():
-            kind = client.get(f"/instances/{instance}/metadata/SopClassUid").text
-            if kind in (SEG, SR, PDF, SC):
-                content = client.get(f"/instances/{instance}/file").content
-                found.setdefault(kind, []).append(pydicom.dcmread(pydicom.filebase.DicomBytesIO(content)))
-    return found
-
-
-def send(study: Path, orthanc: Orthanc) -> None:
-    storescu = shutil.which("storescu")
-    if storescu is None:
-        pytest.skip("NO STORESCU: install the Debian package dcmtk")
-    command = [storescu, "-aec", "ORTHANC", "+sd", "+r", "127.0.0.1", str(orthanc.dicom_port), str(study)]
-    subprocess.run(command, check=True, capture_output=True)
-
-
-def uid_of(study: Path) -> str:
-    return str(pydicom.dcmread(next(study.rglob("*.dcm")), stop_before_pixels=True).StudyInstanceUID)
 
 
 def tell(client: httpx.Client, key: str, study_uid: str, message_id: str) -> int:
@@ -156,14 +105,9 @@ def _run(orthanc: Orthanc, client: httpx.Client, follow_up: Path, key: str) -> H
     wait(lambda: client.get(f"{here}/deliveries").json()["deliveries"][0]["attempts"], 60, "a try to deliver")
     orthanc.start()
     wait(lambda: client.get(f"{here}/deliveries").json()["deliveries"][0]["state"] == "delivered", 120, "the delivery")
-    artifacts = {one["name"]: one["href"] for one in client.get(f"{here}/artifacts").json()["artifacts"]}
     return Hospital(
         report=Report.model_validate(client.get(f"{here}/report").json()),
-        artifacts=[
-            pydicom.dcmread(pydicom.filebase.DicomBytesIO(client.get(href).content))
-            for name, href in artifacts.items()
-            if name.endswith(".dcm")
-        ],
+        artifacts=artifacts_of(client, job["id"]),
         results=results_of(orthanc, study),
         jobs=client.get("/v1/jobs").json()["jobs"],
         answers=answers,
