@@ -141,7 +141,7 @@ def _accept(form: FormReader, blobs: BlobStore, settings: Settings, owner: str) 
     stored = 0
     for part in form.files:
         stored += _store(part, study, stored, settings)
-    row = study_row(study, owner=owner, acquired=acquired)
+    row = study_row(study, owner=owner, acquired=acquired, without_t1=settings.allow_flair_only)
     blobs.accept_study(study, row.id)
     return row
 

@@ -13,18 +13,19 @@ from service.contracts.study_store import StudyRow
 GZIP_MAGIC = b"\x1f\x8b"
 
 
-def study_row(study: Path, *, owner: str, acquired: date | None = None) -> StudyRow:
+def study_row(study: Path, *, owner: str, acquired: date | None = None, without_t1: bool = False) -> StudyRow:
     """The row of a new study whose files lie in a folder, not yet stored.
 
     Args:
         study: files of the study, without folders below.
         owner: who may see it.
         acquired: date of the scan, where it is known better than from the headers.
+        without_t1: NIfTI of FLAIR alone is taken; a job of it has to ask for `missing_t1: flair_only`.
 
     Raises:
         MissingT1, MissingFlair, NotAnImage, UnsupportedFile, MixedPatients: nothing usable, or too much.
     """
-    kind, found = _inspect(study)
+    kind, found = _inspect(study, without_t1=without_t1)
     return StudyRow(
         id=uuid.uuid4().hex,
         kind=kind,
@@ -37,8 +38,8 @@ def study_row(study: Path, *, owner: str, acquired: date | None = None) -> Study
     )
 
 
-def _inspect(study: Path) -> tuple[Literal["dicom", "nifti"], date | None]:
-    """What kind of study this is; NIfTI needs both sequences, DICOM one patient.
+def _inspect(study: Path, *, without_t1: bool) -> tuple[Literal["dicom", "nifti"], date | None]:
+    """What kind of study this is; NIfTI needs its sequences, DICOM one patient.
 
     Raises:
         MissingT1, MissingFlair, NotAnImage, UnsupportedFile, MixedPatients: nothing usable, or too much.
@@ -46,7 +47,8 @@ def _inspect(study: Path) -> tuple[Literal["dicom", "nifti"], date | None]:
     names = [path.name for path in study.iterdir()]
     if any(".nii" in name for name in names):
         for sequence, error in (("flair", MissingFlair), ("t1", MissingT1)):
-            if not any(name.startswith(sequence) for name in names):
+            needed = sequence == "flair" or not without_t1
+            if needed and not any(name.startswith(sequence) for name in names):
                 raise error(f"expected a NIfTI file for {sequence}, saw none (form field, or named so in the zip)")
         for path in study.iterdir():
             if ".nii" in path.name and not _looks_like_nifti(path):

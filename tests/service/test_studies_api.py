@@ -71,6 +71,17 @@ def test_bad_uploads_get_their_code_and_leave_nothing(
     assert service.client.get("/livez").status_code == 200
 
 
+def test_nifti_of_flair_alone_is_taken_where_the_site_allows_it(tmp_path: Path) -> None:
+    service = Service(tmp_path, allow_flair_only=True)
+    with service.client:
+        key = service.key(Scope.SUBMIT, Scope.READ)
+        answer = upload(service, key, {"flair": ("a.nii.gz", nifti_bytes())})
+        refused = upload(service, key, {"t1": ("a.nii.gz", nifti_bytes())})
+    service.engine.dispose()
+    assert (answer.status_code, answer.json()["kind"]) == (201, "nifti")
+    assert refused.json()["code"] == "missing_flair"
+
+
 def test_an_upload_over_the_limit_is_refused(tmp_path: Path) -> None:
     service = Service(tmp_path, max_upload_bytes=1000)
     with service.client:
