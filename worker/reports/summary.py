@@ -75,7 +75,7 @@ def build_report(inputs: ReportInputs) -> Report:
     """The report of a longitudinal case, a single time point, or a pair that cannot be compared."""
     longitudinal = inputs.baseline is not None
     comparable = longitudinal and inputs.analysis is not None and inputs.analysis.baseline is not None
-    rules = inputs.profile.rules
+    rules = inputs.profile.of_masks(inputs.model.mask_only_changes)
     rows = (
         lesion_rows(inputs.analysis, inputs.measured, _places(inputs), rules.noise)
         if comparable or not longitudinal
