@@ -34,11 +34,13 @@ class LesionChange:
     baseline_components: int
     follow_up_components: int
     centroid_mm: tuple[float, float, float]
-    """World of the grid."""
+    """World of the grid: of what is there at follow-up, or of what was at baseline where nothing is left."""
     probability: float
     """Highest lesion probability in the group, either time point."""
     counted_from_mm3: float = COUNTED_MM3
     """By the rules that it was measured by."""
+    baseline_centroid_mm: tuple[float, float, float] | None = None
+    """Likewise of what was there at baseline, or of what is at follow-up where nothing was; None: one scan."""
     certainty: float | None = None
     """That the direction of its status is right, 0 to 1; None without one, or without probabilities."""
 
@@ -132,6 +134,7 @@ class _Table:
             centroid_mm=centroid_mm(after if after.any() else before, grid),
             probability=self._highest_probability(one),
             counted_from_mm3=self.rules.counted_mm3,
+            baseline_centroid_mm=None if status is None else centroid_mm(before if before.any() else after, grid),
             certainty=sure,
         )
 

@@ -58,8 +58,8 @@ class Reason(_Frozen):
 class LesionRow(_Frozen):
     """One lesion, or one group of lesions that overlap across the time points.
 
-    `centroid_mm` is in the follow-up scan's patient space, also for a resolved lesion (its place carried
-    over by the registration); `baseline_centroid_mm` in the baseline scan's.
+    `centroid_mm` is of the follow-up's lesion in the follow-up scan's patient space, `baseline_centroid_mm` of the
+    baseline's in the baseline's; where a lesion is not there, of its place, carried over by the registration.
     """
 
     id: int = Field(ge=1)

@@ -126,15 +126,21 @@ def random_pair(seed):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_swapping_the_time_points_turns_every_status_round(seed):
+def test_swapping_the_time_points_mirrors_the_table_exactly(seed):
     first, second = random_pair(seed)
     seen = np.ones(SHAPE, bool)
     seen[:, :, 26:] = False
     grid = grid_of((0.7, 0.9, 2.5))
 
     def facts(analysis, turn):
+        order = slice(None, None, 1 if turn is SAME else -1)
         return sorted(
-            (turn[c.status], *((c.baseline_mm3, c.follow_up_mm3)[:: 1 if turn is SAME else -1]))
+            (
+                turn[c.status],
+                *(c.baseline_mm3, c.follow_up_mm3)[order],
+                *(c.baseline_components, c.follow_up_components)[order],
+                *(c.baseline_centroid_mm, c.centroid_mm)[order],
+            )
             for c in analysis.changes
         )
 

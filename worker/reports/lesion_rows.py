@@ -67,7 +67,9 @@ def _row(change: LesionChange, measured: LesionMeasures | None, places: Places, 
         follow_up_volume_mm3=round(change.follow_up_mm3, 2),
         equivalent_diameter_mm=round(equivalent_diameter_mm(change.largest_mm3), 2),
         centroid_mm=_moved(change.centroid_mm, places.follow_up_from_grid),
-        baseline_centroid_mm=None if there is None else _moved(change.centroid_mm, there),
+        baseline_centroid_mm=None
+        if there is None
+        else _moved(change.baseline_centroid_mm or change.centroid_mm, there),
         new_part_volume_mm3=round(change.new_part_mm3, 2),
         baseline_components=change.baseline_components,
         follow_up_components=change.follow_up_components,
