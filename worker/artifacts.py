@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from model.volume import Volume
 from service.contracts.errors import ResultInconsistent
-from service.contracts.options import SegmentationKind
+from service.contracts.options import Language, SegmentationKind
 from service.contracts.report import Report
 from worker.nifti_writer import write_nifti
 from worker.reports.dicom_overlay import write_overlay
@@ -55,11 +55,11 @@ def write_dicom(
         write_sr(findings, report, out / "report.dcm")
 
 
-def write_pages(out: Path, report: Report, pictures: Pictures | None) -> None:
+def write_pages(out: Path, report: Report, pictures: Pictures | None, language: Language = "en") -> None:
     """The report for people: table, page and PDF."""
     write_csv(report, out / "lesions.csv")
-    (out / "report.html").write_text(render_html(report, pictures), encoding="utf-8")
-    (out / "report.pdf").write_bytes(render_pdf(report, pictures))
+    (out / "report.html").write_text(render_html(report, pictures, language), encoding="utf-8")
+    (out / "report.pdf").write_bytes(render_pdf(report, pictures, language))
 
 
 def write_dicom_pages(out: Path, report: Report, scan: Scan, headers: Sequence[Dataset]) -> None:
