@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from service.contracts.measures import BrainVolumeChange, Interval, LesionRegion, RulesInfo, VolumeIntervalsMl
 
 REPORT_SCHEMA_VERSION = "1.1"
-MEASUREMENT_RULES_VERSION = "1.1"
+MEASUREMENT_RULES_VERSION = "1.2"
 RESEARCH_USE = "For research use. Not a medical device."
 AI_RESULT = "AI result, not verified"
 """Stands on every page and in every DICOM object of a result."""

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.changes import ChangeAnalysis, LesionChange, Status
+from model.changes import ChangeAnalysis, LesionChange
 from model.grid import Grid
+from model.statuses import Status
 from service.contracts.options import Language
 from worker.reports.glass_brain import GlassBrain, project
 from worker.reports.language import Words, words

@@ -9,7 +9,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from model.changes import Masks, Status, compare
+from model.changes import Masks, compare
+from model.statuses import Status
 from tests.fixtures import report_case
 from worker.reports.figures import changed, draw, overview, triple
 from worker.reports.language import words
