@@ -17,6 +17,7 @@ from worker.reports.fonts import BOLD, FONT, load_fonts
 from worker.reports.glass_brain import GlassBrain, View
 from worker.reports.language import Words
 from worker.reports.marks import EDGE, Place, mark
+from worker.reports.rule_sizes import sizes
 
 RIM, INNER, AXIS = HexColor("#6b7178"), HexColor("#c9ced3"), HexColor("#8a9097")
 GREY = HexColor("#555555")
@@ -123,7 +124,12 @@ def courses_of(report: Report, words: Words) -> tuple[Course, ...]:
             intervals=(spread.baseline, spread.follow_up),
             labels=[words.number(one, 2) for one in both_ml],
         ),
-        Course(title=words("trend.count"), values=both, intervals=(None, None), labels=[str(one) for one in both]),
+        Course(
+            title=words("trend.count", **sizes(report, words)),
+            values=both,
+            intervals=(None, None),
+            labels=[str(one) for one in both],
+        ),
     )
 
 

@@ -88,17 +88,15 @@ def _diagnostic_report(report: Report, results: list[str], language: Language) -
 
 def _device(report: Report) -> Json:
     """The program with its weights."""
+    software, rules = (concept(own(one, one.replace("-", " "))) for one in ("software", "measurement-rules"))
     return {
         "resourceType": "Device",
         "identifier": [{"system": WEIGHTS, "value": one} for one in report.model.sha256],
         "manufacturer": MANUFACTURER,
         "deviceName": [{"name": f"{MANUFACTURER} {report.model.name}", "type": "model-name"}],
         "version": [
-            {"type": concept(own("software", "software")), "value": report.versions.msdelta},
-            {
-                "type": concept(own("measurement-rules", "measurement rules")),
-                "value": report.versions.measurement_rules,
-            },
+            {"type": software, "value": report.versions.msdelta},
+            {"type": rules, "value": report.versions.measurement_rules},
         ],
         "note": [{"text": report.notice}],
     }

@@ -35,7 +35,7 @@ def _lesion(row: LesionRow) -> Json:
         "bodySite": site(row.region),
         **status,
         "component": [
-            component(concept(own("counted", "at least 14 mm3")), valueBoolean=row.counted),
+            component(concept(own("counted", "of the size that counts")), valueBoolean=row.counted),
             *_volume("baseline", row.baseline_volume_mm3, row.baseline_interval_mm3),
             *_volume("follow-up", row.follow_up_volume_mm3, row.follow_up_interval_mm3),
             *_number("new-part-volume", row.new_part_volume_mm3, "mm3"),
@@ -45,10 +45,8 @@ def _lesion(row: LesionRow) -> Json:
             *_number("flair-change", row.flair_change_sd, "SD"),
             *_number("certainty", row.certainty, "", CERTAINTY),
             *_number("probability", row.probability, "", PROBABILITY),
-            component(concept(own("baseline-components", "parts at baseline")), valueInteger=row.baseline_components),
-            component(
-                concept(own("follow-up-components", "parts at follow-up")), valueInteger=row.follow_up_components
-            ),
+            _parts("baseline", row.baseline_components),
+            _parts("follow-up", row.follow_up_components),
             *_place("centroid", row.centroid_mm),
             *_place("baseline-centroid", row.baseline_centroid_mm),
         ],
@@ -68,6 +66,10 @@ def _number(code: str, value: float | None, unit: str, *standard: Json) -> list[
     if value is None:
         return []
     return [component(concept(own(code, code.replace("-", " ")), *standard), valueQuantity=quantity(value, unit))]
+
+
+def _parts(time: str, number: int) -> Json:
+    return component(concept(own(f"{time}-components", f"parts at {time}")), valueInteger=number)
 
 
 def _place(name: str, point: tuple[float, float, float] | None) -> list[Json]:

@@ -17,8 +17,9 @@ from worker.reports.fhir_codes import (
     site,
 )
 
-FROM_14 = own("lesions-from-14-mm3", "Number of lesions from 14 mm3")
-FROM_3 = own("lesions-from-3-mm3", "Number of lesions from 3 mm3")
+COUNTED = own("counted-lesions", "Number of lesions of at least the counted size")
+EVERY = own("lesions-of-any-size", "Number of lesions of at least the smallest size")
+"""The sizes stand in the rule set that the report names: 14 and 3 mm3 by default."""
 
 
 def total_observations(report: Report) -> dict[str, Json]:
@@ -32,7 +33,7 @@ def total_observations(report: Report) -> dict[str, Json]:
             "bodySite": site(row.region),
             **_acquired(report.follow_up),
             "component": [
-                component(concept(FROM_14, NUMBER_OF_LESIONS), valueInteger=row.lesions),
+                component(concept(COUNTED, NUMBER_OF_LESIONS), valueInteger=row.lesions),
                 *_by_status(row.counts),
                 *_volume("baseline-volume", row.baseline_volume_ml),
                 *_volume("follow-up-volume", row.follow_up_volume_ml),
@@ -43,16 +44,8 @@ def total_observations(report: Report) -> dict[str, Json]:
 
 def _studies(report: Report) -> Iterable[tuple[str, Json]]:
     counts, volumes, spread = report.lesion_counts, report.volumes_ml, report.volume_intervals_ml
-    numbers = [
-        (
-            "follow-up",
-            report.follow_up,
-            volumes.follow_up,
-            spread.follow_up,
-            counts.follow_up,
-            counts.follow_up_from_3_mm3,
-        )
-    ]
+    every = counts.follow_up_from_3_mm3
+    numbers = [("follow-up", report.follow_up, volumes.follow_up, spread.follow_up, counts.follow_up, every)]
     if report.baseline is not None and volumes.baseline is not None and counts.baseline is not None:
         small = counts.baseline_from_3_mm3 or 0
         numbers.insert(0, ("baseline", report.baseline, volumes.baseline, spread.baseline, counts.baseline, small))
@@ -72,10 +65,10 @@ def _studies(report: Report) -> Iterable[tuple[str, Json]]:
         yield (
             f"{name} count",
             {
-                "code": concept(own(f"{name}-lesions", f"Number of lesions, {name}, from 14 mm3"), NUMBER_OF_LESIONS),
+                "code": concept(own(f"{name}-lesions", f"Number of lesions, {name}"), NUMBER_OF_LESIONS),
                 **shared,
                 "valueInteger": counted,
-                "component": [component(concept(FROM_3), valueInteger=every)],
+                "component": [component(concept(EVERY), valueInteger=every)],
             },
         )
 
@@ -83,9 +76,9 @@ def _studies(report: Report) -> Iterable[tuple[str, Json]]:
 def _changes(report: Report) -> Iterable[tuple[str, Json]]:
     """Counts by status and whether there is activity; of studies that cannot be compared, why."""
     shared = {"bodySite": concept(BRAIN), **_acquired(report.follow_up)}
-    names = {"active": "Any new or enlarging lesion from 14 mm3"}
-    names |= {"lesions-by-change": "Lesions by change, from 14 mm3"}
-    names |= {"lesions-by-change-from-3-mm3": "Lesions by change, from 3 mm3"}
+    names = {"active": "Any new or enlarging lesion that counts"}
+    names |= {"lesions-by-change": "Lesions by change, those that count"}
+    names |= {"lesions-by-change-of-any-size": "Lesions by change, of any size"}
     if report.counts is None or report.counts_from_3_mm3 is None or report.active is None:
         why = "; ".join(f"{one.code}: {one.message}" for one in report.reasons if one.flag is Flag.RED)
         absent = {"dataAbsentReason": concept(NOT_PERFORMED, text=why or "not comparable")}
@@ -118,9 +111,8 @@ def _brain_volume(report: Report) -> dict[str, Json]:
 
 def _by_status(counts: Counts | None) -> list[Json]:
     numbers = {} if counts is None else counts.model_dump()
-    return [
-        component(concept(own(f"{name}-lesions", f"{name} lesions")), valueInteger=n) for name, n in numbers.items()
-    ]
+    codes = {name: concept(own(f"{name}-lesions", f"{name} lesions")) for name in numbers}
+    return [component(codes[name], valueInteger=n) for name, n in numbers.items()]
 
 
 def _volume(code: str, volume_ml: float | None) -> list[Json]:

@@ -101,5 +101,5 @@ def _triples(report: Report, pictures: Pictures | None, words: Words) -> list[tu
         row = rows[picture.lesion_id or 0]
         status = "lesion" if row.status is None else row.status.value
         name = words("pictures.caption", id=row.id)
-        found.append((picture, Caption(name=name, status=status, text=caption_words(row, words))))
+        found.append((picture, Caption(name=name, status=status, text=caption_words(row, report, words))))
     return found

@@ -158,7 +158,8 @@ def _triples(report: Report, pictures: Pictures, words: Words) -> Table:
         row = rows[picture.lesion_id or 0]
         what = words("status.lesion") if row.status is None else status_words(row.status.value, words)
         name = words("pictures.caption", id=row.id)
-        cells.append([_image(picture, width), Paragraph(f"{name}: <b>{what}</b> {caption_words(row, words)}", BODY)])
+        caption = f"{name}: <b>{what}</b> {caption_words(row, report, words)}"
+        cells.append([_image(picture, width), Paragraph(caption, BODY)])
     if len(cells) % 2:
         cells.append([Spacer(0, 0)])
     pairs = [[*cells[n : n + 2]] for n in range(0, len(cells), 2)]

@@ -29,6 +29,10 @@ PLAIN: Style = [
     ("LEFTPADDING", (0, 0), (-1, -1), 2.5),
     ("RIGHTPADDING", (0, 0), (-1, -1), 2.5),
 ]
+LEFT: Literal[0] = 0
+CENTRE: Literal[1] = 1
+RIGHT: Literal[2] = 2
+"""As reportlab.lib.enums has them, with the types that its styles ask for."""
 HEAD = 0.92
 """Size of the letters of a head, which are bold, to those below it."""
 BAR = 1.6
@@ -52,7 +56,7 @@ PARTS = {
     "status": 32,
     "region": 24,
     "change": 15,
-    "diameter": 17,
+    "diameter": 18,
     "long_axis": 15,
     "flair": 14,
     "centre": 27,
@@ -104,14 +108,14 @@ def _cell(cell: Cell, look: ParagraphStyle) -> Paragraph:
 def _style(
     size: float, *, bold: bool = False, text: bool = False, centred: bool = False, grey: bool = False
 ) -> ParagraphStyle:
-    numbers: Literal["center", "right"] = "center" if centred else "right"
+    numbers = CENTRE if centred else RIGHT
     return ParagraphStyle(
         "cell",
         parent=CELL,
         fontName=BOLD if bold else FONT,
         fontSize=size,
         leading=1.2 * size,
-        alignment="left" if text else numbers,
+        alignment=LEFT if text else numbers,
         textColor=GREY if grey else INK,
         embeddedHyphenation=1,
         splitLongWords=0,

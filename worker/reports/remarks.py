@@ -4,6 +4,7 @@ from service.contracts.report import LesionRow, Report
 from worker.reports.conclusion import made_with, series_used
 from worker.reports.glass_brain import GlassBrain
 from worker.reports.language import Words
+from worker.reports.rule_sizes import sizes
 
 
 def has_intervals(report: Report) -> bool:
@@ -25,20 +26,20 @@ def brain_volume_words(report: Report, words: Words) -> str:
     return words("brain_volume.given", percent=words.number(change.percent, 2, sign=True), interval=spread)
 
 
-def caption_words(row: LesionRow, words: Words) -> str:
+def caption_words(row: LesionRow, report: Report, words: Words) -> str:
     """`456 → 1432 mm³, periventricular`."""
     before, after = (words.number(one or 0.0, 0) for one in (row.baseline_volume_mm3, row.follow_up_volume_mm3))
     parts = [words("pictures.volumes", before=before, after=after)]
     parts += [] if row.region is None else [words(f"region.{row.region.value}")]
-    parts += [] if row.counted else [words("pictures.not_counted")]
+    parts += [] if row.counted else [words("pictures.not_counted", **sizes(report, words))]
     return ", ".join(parts)
 
 
 def lesion_note(report: Report, words: Words) -> str:
     """What the columns of the lesion table mean."""
-    notes = [words("lesions_table.note")]
+    notes = [words("lesions_table.note", **sizes(report, words))]
     if report.counts is not None:
-        notes.append(words("lesions_table.note_changes"))
+        notes.append(words("lesions_table.note_changes", **sizes(report, words)))
         if any(row.flair_change_sd is not None for row in report.lesions):
             notes.append(words("lesions_table.note_flair"))
         if any(row.certainty is not None for row in report.lesions):
@@ -55,6 +56,7 @@ def trend_words(report: Report, words: Words) -> str:
         volume_after=words.number(volumes.follow_up, 2),
         count_before=counts.baseline,
         count_after=counts.follow_up,
+        **sizes(report, words),
     )
 
 

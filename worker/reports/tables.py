@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from service.contracts.measures import Interval
 from service.contracts.report import LesionRow, LesionStatus, Report
 from worker.reports.language import Words
+from worker.reports.rule_sizes import sizes
 from worker.reports.status_marks import LIGHTS, SYMBOLS
 
 
@@ -71,11 +72,20 @@ def change_table(report: Report, words: Words) -> Table | None:
     statuses = [status.value for status in LesionStatus]
     counted, every = report.counts.model_dump(), report.counts_from_3_mm3.model_dump()
     columns = [Column(key=s, title=status_head(s, words), status=s) for s in statuses]
+    of = sizes(report, words)
     return Table(
         columns=(Column(key="rule", title=words("changes.head"), text=True), *columns),
         rows=(
-            Row(cells=(Cell(words("changes.counted")), *(Cell(str(counted[s])) for s in statuses))),
-            Row(cells=(Cell(words("changes.every")), *(Cell(str(every[s])) for s in statuses)), muted=True),
+            Row(
+                cells=(
+                    Cell(words("changes.counted", **of)),
+                    *(Cell(str(counted[s])) for s in statuses),
+                )
+            ),
+            Row(
+                cells=(Cell(words("changes.every", **of)), *(Cell(str(every[s])) for s in statuses)),
+                muted=True,
+            ),
         ),
     )
 
@@ -94,9 +104,9 @@ def load_table(report: Report, words: Words) -> Table:
         change = _change(volumes.baseline, volumes.follow_up, words)
         of = Cell(change, below=interval_words(spread.change, words, 2, sign=True))
         rows.append(Row(cells=(Cell(words("load.change")), Cell(""), Cell(""), of)))
-    titles = ("time", "counted", "every", "volume")
+    titles = {key: words(f"load.{key}", **sizes(report, words)) for key in ("time", "counted", "every", "volume")}
     return Table(
-        columns=tuple(Column(key=key, title=words(f"load.{key}"), text=key == "time") for key in titles),
+        columns=tuple(Column(key=key, title=title, text=key == "time") for key, title in titles.items()),
         rows=tuple(rows),
     )
 
@@ -108,7 +118,7 @@ def region_table(report: Report, words: Words) -> Table | None:
     compared = report.comparable
     statuses = [status.value for status in LesionStatus] if compared else []
     columns = [Column(key="region", title=words("regions.head"), text=True)]
-    columns += [Column(key="lesions", title=words("regions.lesions"))]
+    columns += [Column(key="lesions", title=words("regions.lesions", **sizes(report, words)))]
     columns += [Column(key=s, title=status_head(s, words), status=s) for s in statuses]
     columns += [Column(key="baseline", title=words("regions.baseline"))] if compared else []
     columns += [Column(key="follow_up", title=words("regions.follow_up" if compared else "regions.volume"))]
