@@ -80,15 +80,22 @@ class Words:
 
     def limits(self, expected: str) -> str:
         """What a gate expects (`at least 0.9, red below 0.75`), word by word where the catalogue has the words."""
+        if f"answers.{expected}" in self:
+            return self.answer(expected)
         for key in sorted((one for one in self._phrases if one.startswith("limits.")), key=len, reverse=True):
             expected = re.sub(rf"\b{re.escape(key.removeprefix('limits.'))}\b", self(key), expected)
         return self.localized(expected)
+
+    def answer(self, word: str) -> str:
+        """A word that a gate gives as its value, such as `same`."""
+        key = f"answers.{word}"
+        return self(key) if key in self else word
 
     def value(self, check: Check) -> str:
         """What a gate saw, with its unit."""
         if check.value is None:
             return self("quality.not_measured")
-        saw = check.value if isinstance(check.value, str) else self.number(check.value)
+        saw = self.answer(check.value) if isinstance(check.value, str) else self.number(check.value)
         return f"{saw} {self.unit(check.unit)}".rstrip()
 
     def reason(self, reason: Reason, report: Report) -> str:
@@ -97,9 +104,10 @@ class Words:
         if key not in self:
             return reason.message
         gate = next((one for one in report.quality if one.name == reason.code), None)
-        if gate is None:
+        if gate is None or isinstance(gate.value, str):
             return self(key)
-        return f"{self(key)} ({self('quality.saw', value=self.value(gate), expected=self.limits(gate.expected))})"
+        saw = "quality.saw" if gate.value is not None else "quality.saw_nothing"
+        return f"{self(key)} ({self(saw, value=self.value(gate), expected=self.limits(gate.expected))})"
 
 
 @cache

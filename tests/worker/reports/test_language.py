@@ -15,7 +15,7 @@ from worker.reports import html, language
 from worker.reports.language import OWN_WORDS, words
 from worker.reports.summary import build_report
 
-QUALITY = Path(__file__).parents[3] / "worker" / "quality.py"
+QUALITY = sorted((Path(__file__).parents[3] / "worker").glob("quality*.py"))
 EN, DE = words("en"), words("de")
 
 
@@ -37,7 +37,18 @@ def test_every_phrase_is_used():
         path.read_text() for path in Path(html.__file__).parent.rglob("*") if path.suffix in {".py", ".html"}
     )
     prefixes = ("status", "status_head", "flag", "time", "region", "gates", "load", "quality", "lesions_table", "glass")
-    by_name = (*prefixes, "lesions", "conclusion", "subtitle", "method", "regions", "changes", "trend", "interval")
+    by_name = (
+        *prefixes,
+        "lesions",
+        "conclusion",
+        "subtitle",
+        "method",
+        "regions",
+        "changes",
+        "trend",
+        "interval",
+        "answers",
+    )
     unused = [
         key
         for key in EN._phrases
@@ -107,10 +118,17 @@ def test_an_unknown_code_keeps_its_english_message():
 def codes_of_quality() -> set[str]:
     """Every name of a limit and every code of a reason that the gates can give, by their source."""
     found = set()
-    for node in ast.walk(ast.parse(QUALITY.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"Limit", "Reason"}:
-            wanted = "name" if node.func.id == "Limit" else "code"
-            found |= {k.value.value for k in node.keywords if k.arg == wanted and isinstance(k.value, ast.Constant)}
+    for path in QUALITY:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"Limit", "Reason"}:
+                wanted = "name" if node.func.id == "Limit" else "code"
+                found |= {k.value.value for k in node.keywords if k.arg == wanted and isinstance(k.value, ast.Constant)}
+            if (
+                isinstance(node, ast.Assign)
+                and isinstance(node.value, ast.Dict)
+                and node.targets[0].id == "DIFFERENCES"
+            ):
+                found |= {key.value for key in node.value.keys}
     return found
 
 
@@ -118,6 +136,19 @@ def test_german_knows_every_code_of_the_gates():
     codes = codes_of_quality()
     assert len(codes) > 10
     assert [code for code in sorted(codes) if f"reasons.{code}" not in DE] == []
+
+
+def test_a_gate_whose_value_is_a_word_is_put_in_german_too():
+    report = build_report(report_case.longitudinal())
+    check = Check(name="same_scanner", value="different", flag="amber", expected="same")
+    report = report.model_copy(update={"quality": (check,)})
+    assert (DE.gate(check.name), DE.value(check), DE.limits(check.expected)) == ("Scanner", "verschieden", "gleich")
+    reason = Reason(code="same_scanner", flag="amber", message="the two studies come from different scanners")
+    assert DE.reason(reason, report).startswith("die Untersuchungen stammen von verschiedenen Scannern")
+    nothing = check.model_copy(update={"name": "noise_ratio", "value": None, "expected": "at most 3"})
+    report = report.model_copy(update={"quality": (nothing,)})
+    unmeasured = DE.reason(Reason(code="noise_ratio", flag="amber", message="noise"), report)
+    assert unmeasured.endswith("(nicht messbar, erwartet höchstens 3)")
 
 
 def test_limits_are_put_in_german_word_by_word():
