@@ -26,7 +26,7 @@ BODY = ParagraphStyle("body", fontName=FONT, fontSize=8.5, leading=12, textColor
 CELL = ParagraphStyle("cell", parent=BODY, fontSize=7.5, leading=9)
 SMALL = ParagraphStyle("small", parent=BODY, fontSize=7, leading=9.5, textColor=GREY)
 HEADING = ParagraphStyle("heading", parent=BODY, fontName=BOLD, fontSize=10.5, leading=13, spaceBefore=9, spaceAfter=3)
-ANSWER = ParagraphStyle("answer", parent=BODY, fontName=BOLD, fontSize=18, leading=23)
+ANSWER = ParagraphStyle("answer", parent=BODY, fontName=BOLD, fontSize=14.5, leading=19)
 LONG_ANSWER = ParagraphStyle("long answer", parent=ANSWER, fontSize=12, leading=16)
 
 

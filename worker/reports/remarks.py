@@ -73,7 +73,7 @@ def method_lines(report: Report, words: Words) -> list[str]:
     lines = [made_with(report, words)]
     if report.rules is not None:
         rules = report.rules
-        numbers = ", ".join(f"{name} {words.number(value)}" for name, value in rules.numbers.items())
+        numbers = ", ".join(f"{name} {words.localized(f'{value:g}')}" for name, value in rules.numbers.items())
         lines.append(
             words("method.rules", set=rules.set, version=rules.version, profile=rules.profile, digest=rules.digest)
             + (f" {words('method.numbers', numbers=numbers)}" if numbers else "")
