@@ -147,7 +147,8 @@ class _Table:
             return status, None
         sure = self._certainty(status, one)
         grown = status in {Status.ENLARGING, Status.SHRINKING} and is_noise(*volumes, self.rules)
-        doubtful = status is not Status.STABLE and sure is not None and sure < self.rules.least_certainty
+        whole = status in {Status.NEW, Status.RESOLVED}
+        doubtful = whole and sure is not None and sure < self.rules.least_certainty
         return (Status.INDETERMINATE, None) if grown or doubtful else (status, sure)
 
     def _certainty(self, status: Status, one: GroupMasks) -> float | None:

@@ -62,14 +62,20 @@ class NoiseRules(_Frozen):
     """Of the volume in one scan."""
     change_log_sd: dict[float, float] = {}
     """Of each of the two volumes that a change is the ratio of, masks settled by what FLAIR shows."""
+    unsettled_change_log_sd: dict[float, float] = {}
+    """Likewise, masks left as they are (`mask_only_changes: keep`)."""
     total_log_sd: float = Field(default=0.0, ge=0)
     """Of the sum over all lesions of one scan; 0: not known."""
     total_change_log_sd: float = Field(default=0.0, ge=0)
     """Of each of the two sums that a change is the ratio of, masks settled."""
+    unsettled_total_change_log_sd: float = Field(default=0.0, ge=0)
+    """Likewise, masks left as they are."""
+    brain_log_sd: float = Field(default=0.0, ge=0)
+    """Of the volume of the brain's tissue on one scanner; 0: not known."""
 
     @model_validator(mode="after")
     def _positive(self) -> "NoiseRules":
-        for table in (self.volume_log_sd, self.change_log_sd):
+        for table in (self.volume_log_sd, self.change_log_sd, self.unsettled_change_log_sd):
             if any(volume <= 0 or deviation < 0 for volume, deviation in table.items()):
                 raise ValueError("expected volumes above 0 with deviations of 0 or more")
         return self
@@ -91,7 +97,7 @@ class Rules(_Frozen):
     overlap_part: float = Field(default=0.10, gt=0, le=1)
     """Lesions are joined that share at least this part of the smaller."""
     least_certainty: float = Field(default=0.0, ge=0, le=1)
-    """A change below this certainty is indeterminate; 0: none is."""
+    """A new or resolved lesion below this certainty is indeterminate; 0: none is."""
     seen_change: SeenChangeRules = SeenChangeRules()
     regions: RegionRules = RegionRules()
     noise: NoiseRules = NoiseRules()
@@ -101,6 +107,14 @@ class Rules(_Frozen):
         if self.counted_mm3 < self.smallest_mm3:
             raise ValueError("counted_mm3 is below smallest_mm3")
         return self
+
+    def unsettled(self) -> "Rules":
+        """The rules for masks that may differ where FLAIR does not: their changes are noisier."""
+        changed = {
+            "change_log_sd": self.noise.unsettled_change_log_sd,
+            "total_change_log_sd": self.noise.unsettled_total_change_log_sd,
+        }
+        return self.model_copy(update={"noise": self.noise.model_copy(update=changed)})
 
     def lesion_mm3(self, volume_mm3: float) -> float:
         """The volume, or 0 where it would be dropped as too small."""

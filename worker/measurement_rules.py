@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -43,6 +43,10 @@ class Profile:
     name: str
     rules: Rules
     sources: dict[str, str]
+
+    def of_masks(self, mask_only_changes: Literal["settle", "keep"]) -> Rules:
+        """The rules with the noise of masks that were made so."""
+        return self.rules if mask_only_changes == "settle" else self.rules.unsettled()
 
     def printed(self) -> RulesInfo:
         """As it stands in the report: every number by its name."""

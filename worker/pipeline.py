@@ -150,7 +150,7 @@ def _how(work: Work) -> HowToCompare:
     return HowToCompare(
         thresholds=work.tools.ensemble.thresholds(options),
         settle=options.mask_only_changes == "settle",
-        rules=work.profile.rules,
+        rules=work.profile.of_masks(options.mask_only_changes),
     )
 
 

@@ -95,7 +95,7 @@ def test_swapping_the_time_points_keeps_every_certainty():
     assert facts(there, turned=False) == facts(back, turned=True)
 
 
-def test_below_the_rules_limit_a_change_is_indeterminate_and_a_stable_lesion_stable():
+def test_below_the_rules_limit_a_new_lesion_is_indeterminate_and_a_stable_one_stable():
     strict = Rules(least_certainty=0.8)
     (faint,) = compared(box((5, 5, 5), 0.35), SURE, rules=strict)
     (wavering,) = compared(box((5, 5, 5), 0.6), SURE, rules=strict)
