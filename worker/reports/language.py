@@ -16,7 +16,7 @@ import yaml
 from service.contracts.options import Language
 from service.contracts.report import Check, Reason, Report
 
-OWN_WORDS = ("reasons", "units", "limits")
+OWN_WORDS = ("reasons", "sentences", "units", "limits")
 """Parts of the catalogue that stand in for English words of the report: English has none of its own."""
 
 
@@ -97,6 +97,14 @@ class Words:
             return self("quality.not_measured")
         saw = self.answer(check.value) if isinstance(check.value, str) else self.number(check.value)
         return f"{saw} {self.unit(check.unit)}".rstrip()
+
+    def sentence(self, text: str) -> str:
+        """A sentence of the report; after a colon it may name gates."""
+        start, _, names = text.partition(": ")
+        key = f"sentences.{start}"
+        if key not in self:
+            return text
+        return self(key) + (f": {', '.join(self.gate(one) for one in names.split(', '))}" if names else "")
 
     def reason(self, reason: Reason, report: Report) -> str:
         """Why studies cannot be compared, or only with care: what, and what the gate of that name saw."""

@@ -97,7 +97,8 @@ def _load(report: Report, words: Words) -> Flowable:
     left: list[Flowable] = [set_table(load_table(report, words), width=width)]
     left += [Paragraph(words("load.intervals"), SMALL)] if has_intervals(report) else []
     volume = brain_volume_words(report, words)
-    left += [Paragraph(escape(volume), BODY)] if volume else []
+    given = report.brain_volume_change is not None and report.brain_volume_change.percent is not None
+    left += [Paragraph(escape(volume), BODY if given else SMALL)] if volume else []
     if trend is None:
         return KeepTogether(left)
     return Table([[left, trend]], colWidths=[0.52 * WIDTH, 0.48 * WIDTH], style=_bare())

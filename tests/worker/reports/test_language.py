@@ -15,7 +15,8 @@ from worker.reports import html, language
 from worker.reports.language import OWN_WORDS, words
 from worker.reports.summary import build_report
 
-QUALITY = sorted((Path(__file__).parents[3] / "worker").glob("quality*.py"))
+WORKER = Path(__file__).parents[3] / "worker"
+QUALITY = sorted(WORKER.glob("quality*.py"))
 EN, DE = words("en"), words("de")
 
 
@@ -149,6 +150,18 @@ def test_a_gate_whose_value_is_a_word_is_put_in_german_too():
     report = report.model_copy(update={"quality": (nothing,)})
     unmeasured = DE.reason(Reason(code="noise_ratio", flag="amber", message="noise"), report)
     assert unmeasured.endswith("(nicht messbar, erwartet höchstens 3)")
+
+
+def test_german_knows_every_reason_not_to_give_the_change_of_the_brain():
+    tree = ast.parse((WORKER / "brain_change.py").read_text())
+    (function,) = (one for one in tree.body if getattr(one, "name", "") == "_reason_against")
+    texts = [one.value for one in ast.walk(function) if isinstance(one, ast.Constant) and " " in str(one.value)]
+    sentences = [text.removesuffix(": ") for text in texts if len(text) > 5]
+    assert len(sentences) >= 5
+    assert [text for text in sentences if f"sentences.{text}" not in DE] == []
+    named = "not every quality gate is green: noise, flair_correlation"
+    assert DE.sentence(named) == "nicht jede Qualitätsprüfung ist grün: Rauschen, Korrelation der FLAIR"
+    assert EN.sentence(named) == named
 
 
 def test_limits_are_put_in_german_word_by_word():
