@@ -55,7 +55,12 @@ class NetworkBrainMasker:
         regions = region_map(flair, model=self.model, bf16=self.bf16)
         mask = regions.brain(Grid.of(flair), csf=self.csf)
         self._check(float(mask.sum()) * flair.voxel_volume_mm3 / 1000.0, regions.explained)
-        return BrainMask(mask=flair.like(mask), skull_stripped=False, explained=regions.explained)
+        return BrainMask(
+            mask=flair.like(mask),
+            skull_stripped=False,
+            explained=regions.explained,
+            regions=flair.like(regions.regions(Grid.of(flair))),
+        )
 
     def _check(self, volume_ml: float, explained: float) -> None:
         if not self.smallest_ml <= volume_ml <= self.largest_ml:

@@ -15,6 +15,7 @@ from service.contracts.report import Report
 from worker.case import NetworkInput, PairAlignment, Prediction, Progress, Stage, Study, TimePoint
 from worker.inference import predict
 from worker.outcome import FLAIR, CaseRequest, Outcome, Work
+from worker.pair_evidence import evidence_of
 from worker.pipeline_tools import Tools
 from worker.preprocessing import prepare_pair, prepare_single
 from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
@@ -88,7 +89,7 @@ def _align(
         )
     except RegistrationFailed as error:
         return None, not_aligned(error.message, baseline, follow_up)
-    return pair, assess_pair(baseline, follow_up, pair)
+    return pair, assess_pair(baseline, follow_up, pair, evidence_of(baseline, follow_up, pair))
 
 
 def _longitudinal(
