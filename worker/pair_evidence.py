@@ -58,16 +58,17 @@ def evidence_of(before: TimePoint, after: TimePoint, pair: PairAlignment) -> Pai
     return replace(found, second_start_mm=apart, person=person)
 
 
-def person_evidence(before: TimePoint, after: TimePoint) -> PersonEvidence:
-    """The numbers that tell people apart, of a pair without an alignment: rigid, from the centres of the brains.
+def same_brain(before: TimePoint, after: TimePoint) -> PersonEvidence:
+    """Shape and detail of a pair without an alignment: rigid, from the centres of the brains; no mirrored one.
 
     Raises:
         RuntimeError: the images came apart.
     """
-    match = _Match.of(before, after)
     start = np.eye(4)
     start[:3, 3] = brain_points(after.brain.mask).mean(axis=0) - brain_points(before.brain.mask).mean(axis=0)
-    return _person(before, after, match, _descended(match.matcher, start))
+    rigid = _descended(_Match.of(before, after).matcher, start)
+    shape, detail = _same_brain(before, after, rigid)
+    return PersonEvidence(shape_agreement=shape, detail_correlation=detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

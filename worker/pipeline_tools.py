@@ -28,15 +28,24 @@ class Tools:
     ensemble: Ensemble
     brain_masker: BrainMasker
     series_rules: SeriesRules = field(default_factory=packaged_rules)
+    signing_key: bytes | None = field(default=None, repr=False)
+    """Of reports; None: they are not signed."""
 
 
-def load_tools(*, weights: Path | None = None, device: str = "auto", series_rules: Path | None = None) -> Tools:
+def load_tools(
+    *,
+    weights: Path | None = None,
+    device: str = "auto",
+    series_rules: Path | None = None,
+    signing_key: bytes | None = None,
+) -> Tools:
     """Tools with the weights of a file or folder, or the shipped ones.
 
     Args:
         weights: a safetensors file, or a folder with several (an ensemble).
         device: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where there is one.
         series_rules: a site's file of rules for choosing T1 and FLAIR; the shipped ones where left out.
+        signing_key: of reports.
 
     Raises:
         InvalidOption: the file of series rules is not valid.
@@ -58,7 +67,7 @@ def load_tools(*, weights: Path | None = None, device: str = "auto", series_rule
             member.network.channels_last()
     window = WindowSettings(patch=members[0].preprocessing.patch, bf16=bf16, skip_empty=True)
     ensemble = Ensemble(members=members, device=chosen, window=window)
-    return Tools(ensemble=ensemble, brain_masker=network_masker(chosen), series_rules=rules)
+    return Tools(ensemble=ensemble, brain_masker=network_masker(chosen), series_rules=rules, signing_key=signing_key)
 
 
 def network_masker(device: torch.device) -> NetworkBrainMasker:

@@ -17,6 +17,7 @@ from service.contracts.jobs import Job, Lease
 from service.contracts.logs import describe, get_logger
 from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.queue import RUN_JOB, CeleryQueue, JobQueue
+from service.contracts.report_signature import key_of
 from service.contracts.series_questions import SeriesQuestions
 from service.contracts.site import read_site
 from service.contracts.study_store import StudyStore
@@ -81,7 +82,12 @@ def _runner() -> Runner:
 
 @lru_cache(maxsize=1)
 def _tools() -> Tools:
-    return load_tools(weights=settings.weights, device=settings.device, series_rules=settings.series_rules)
+    return load_tools(
+        weights=settings.weights,
+        device=settings.device,
+        series_rules=settings.series_rules,
+        signing_key=key_of(settings),
+    )
 
 
 @signals.worker_ready.connect

@@ -168,6 +168,14 @@ class RegistrationInfo(_Frozen):
     correlation: float
 
 
+class Signature(_Frozen):
+    """Over the canonical JSON of the report without it: sorted keys, no spaces, UTF-8."""
+
+    algorithm: Literal["HMAC-SHA256"] = "HMAC-SHA256"
+    key_id: str = Field(description="names the installation's key, 16 hexadecimal digits")
+    value: str = Field(description="64 hexadecimal digits")
+
+
 class Report(_Frozen):
     """The answer: what changed, whether it can be trusted, and what made it."""
 
@@ -190,3 +198,4 @@ class Report(_Frozen):
     job_id: str | None = None
     created: AwareDatetime
     timings_s: dict[str, float]
+    signature: Signature | None = Field(default=None, description="null where the installation has no key")
