@@ -27,8 +27,6 @@ AROUND_MM = 20.0
 """Of the brain: room for the second start."""
 ROUGH = Descent(shrink=(3,), smoothing_mm=(4.0,), sampling=(1.0,), smallest_step=1e-2, iterations=100)
 FINER = Descent(shrink=(1,), smoothing_mm=(0.0,), sampling=(0.15,), rate=0.5, smallest_step=3e-3, iterations=60)
-SEEN = 0.3
-"""Part of the voxels at which the fits are compared."""
 ELSEWHERE = Rotation.from_rotvec(np.deg2rad(10.0) * np.ones(3) / math.sqrt(3.0)).as_matrix(), np.array([6.0, -6.0, 6.0])
 """The second start: turned by 10 degrees about a diagonal of the head and moved by 10 mm."""
 
@@ -106,8 +104,8 @@ class _Match:
         middle = self.moving.affine @ [0.0, 0.0, (self.moving.array.shape[2] - 1) / 2, 1.0]
         start = _across(float(middle[0])) @ moving_from_fixed @ _across(matcher.centre[0])
         found = _descended(matcher, start)
-        as_stated = -self.matcher.cost_or_inf(moving_from_fixed, sampling=SEEN)
-        as_mirrored = -matcher.cost_or_inf(found, sampling=SEEN)
+        as_stated = -self.matcher.cost_or_inf(moving_from_fixed)
+        as_mirrored = -matcher.cost_or_inf(found)
         return as_stated / as_mirrored if as_mirrored > 0 else math.nan
 
 

@@ -89,7 +89,7 @@ def judge_person(person: PersonEvidence) -> list[Check]:
 
 
 def _judged(evidence: PairEvidence) -> list[Check]:
-    low, high = sorted(evidence.noise)
+    low, high = (float(f(evidence.noise)) for f in (np.min, np.max))  # of one not known, neither is
     return [
         *judge_person(evidence.person),
         SECOND_START.judge(evidence.second_start_mm),

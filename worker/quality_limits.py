@@ -177,7 +177,7 @@ SHAPE = Limit(
     amber=0.70,
     red=0.66,
     good="high",
-    message="ventricles, cortex and fluid of the two brains do not lie on each other: two people?",
+    message="cortex, fluid and ventricles of the two brains do not match: two people, or a scan too poor to tell",
     why="TO BE MEASURED TO BE MEASURED",
 )
 DETAIL = Limit(
@@ -186,7 +186,7 @@ DETAIL = Limit(
     amber=0.70,
     red=0.60,
     good="high",
-    message="the fine structure of the two brains does not agree: two people?",
+    message="the fine structure of the two brains does not match: two people, or a scan too poor to tell",
     why="TO BE MEASURED TO BE MEASURED",
 )
 NOISE = Limit(

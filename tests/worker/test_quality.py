@@ -49,7 +49,7 @@ def test_good_evidence_is_green_all_over():
         ({"shift_mm": 300.0}, {"head_shift": Flag.AMBER}),
         ({"noise": (0.12, 0.13)}, {"noise": Flag.AMBER}),
         ({"noise": (0.02, 0.09)}, {"noise_ratio": Flag.AMBER}),
-        ({"noise": (0.02, math.nan)}, {"noise": Flag.AMBER, "noise_ratio": Flag.AMBER}),
+        ({"noise": (math.nan, 0.02)}, {"noise": Flag.AMBER, "noise_ratio": Flag.AMBER}),
         ({"second_start_mm": 1.4}, {"second_start": Flag.AMBER}),
         ({"second_start_mm": 5.0}, {"second_start": Flag.RED}),
         ({"second_start_mm": math.nan}, {"second_start": Flag.RED}),
