@@ -5,6 +5,7 @@ import numpy as np
 from model.volume import Volume
 from service.contracts.options import Language
 from service.contracts.report import ModelInfo, Report
+from service.contracts.report_signature import signed
 from worker.artifacts import write_dicom, write_dicom_pages, write_images, write_pages, write_report
 from worker.comparing import FLAIR
 from worker.dicom_reader import read_headers
@@ -47,7 +48,7 @@ def write_results(outcome: Outcome, work: Work) -> Report:
         timings_s=work.clock.seconds,
         job_id=work.request.job_id,
     )
-    report = build_report(inputs)
+    report = signed(build_report(inputs), work.tools.signing_key)
     write_pages(out, report, _pictures(outcome, options.language), options.language)
     of_dicom = _lesion_images(outcome, lesions)
     write_dicom(out, report, of_dicom, kind=options.dicom_seg)
