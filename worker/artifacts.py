@@ -8,13 +8,14 @@ from pydicom.dataset import Dataset
 
 from model.volume import Volume
 from service.contracts.errors import ResultInconsistent
-from service.contracts.options import SegmentationKind
+from service.contracts.options import Language, SegmentationKind
 from service.contracts.report import Report
 from worker.nifti_writer import write_nifti
 from worker.reports.dicom_overlay import write_overlay
 from worker.reports.dicom_pdf import write_pdf
 from worker.reports.dicom_seg import LesionImages, write_seg
 from worker.reports.dicom_sr import Findings, write_sr
+from worker.reports.fhir import write_fhir
 from worker.reports.figures import Pictures
 from worker.reports.html import render_html
 from worker.reports.overlay import Scan
@@ -55,11 +56,16 @@ def write_dicom(
         write_sr(findings, report, out / "report.dcm")
 
 
-def write_pages(out: Path, report: Report, pictures: Pictures | None) -> None:
-    """The report for people: table, page and PDF."""
+def write_pages(out: Path, report: Report, pictures: Pictures | None, language: Language = "en") -> None:
+    """The report for people and for other systems: table, FHIR, page and PDF.
+
+    Raises:
+        ResultInconsistent: the FHIR bundle does not follow its model.
+    """
     write_csv(report, out / "lesions.csv")
-    (out / "report.html").write_text(render_html(report, pictures), encoding="utf-8")
-    (out / "report.pdf").write_bytes(render_pdf(report, pictures))
+    write_fhir(report, out / "report.fhir.json", language)
+    (out / "report.html").write_text(render_html(report, pictures, language), encoding="utf-8")
+    (out / "report.pdf").write_bytes(render_pdf(report, pictures, language))
 
 
 def write_dicom_pages(out: Path, report: Report, scan: Scan, headers: Sequence[Dataset]) -> None:

@@ -1,7 +1,8 @@
 """The values that the stages of the pipeline hand to each other, in their order."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from model.grid import Grid
 from model.volume import Affine, Volume
+from worker.scan_protocol import ScanProtocol
 
 
 class Stage(StrEnum):
@@ -61,6 +63,8 @@ class Series:
     slice_thickness_mm: float | None
     instances: tuple[SourceImage, ...] = ()
     """DICOM: the image of each slice, in the order of the third axis."""
+    protocol: ScanProtocol | None = None
+    """DICOM: how it was scanned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,6 +114,33 @@ class PairAlignment:
     overlap: float
     """Dice overlap of the two brain masks after alignment."""
     backend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonEvidence:
+    """How far two brains are one person's; not a number: it could not be measured."""
+
+    likeness_to_mirrored: float = math.nan
+    """How much better the follow-up fits than its mirror image: ratio of mutual information."""
+    shape_agreement: float | None = math.nan
+    """Cohen's kappa of the regions of both brains after rigid alignment; None where regions are not known."""
+    detail_correlation: float = math.nan
+    """Of the fine structure of both FLAIR images in the common brain after rigid alignment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairEvidence:
+    """What the images of a pair say beside the numbers of its alignment; not a number: it could not be measured."""
+
+    rotation_deg: float
+    """Of the head between the two scans' patient axes."""
+    shift_mm: float
+    """Of the brain's centre between them."""
+    noise: tuple[float, float]
+    """Baseline, follow-up: standard deviation of the noise as a part of the brain's signal."""
+    second_start_mm: float = math.nan
+    """Mean distance over the brain between the alignment and the one that is found from another start."""
+    person: PersonEvidence = field(default_factory=PersonEvidence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -64,6 +64,7 @@ def compare(
     prior_for_first: Annotated[str, typer.Option(help="prior of the baseline: follow-up or self")] = "follow-up",
     crop: Annotated[str, typer.Option(help="union or none")] = "union",
     dicom_seg: Annotated[str, typer.Option(help="lesions from DICOM: binary or labelmap")] = "binary",
+    language: Annotated[str, typer.Option(help="of the page and the PDF: en or de")] = "en",
     weights: Annotated[Path | None, typer.Option(help="safetensors file, or a folder: an ensemble")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "auto",
 ) -> None:
@@ -85,6 +86,7 @@ def compare(
         "prior_for_first": prior_for_first,
         "crop": crop,
         "dicom_seg": dicom_seg,
+        "language": language,
     }
     try:
         options = CompareOptions.model_validate(values)

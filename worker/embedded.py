@@ -30,6 +30,8 @@ from service.contracts.blobs import BlobStore
 from service.contracts.database import migrate, open_database
 from service.contracts.errors import DependencyUnavailable
 from service.contracts.input_errors import BackendUnavailable
+from service.contracts.report_signature import KEY_FILE as REPORT_KEY_FILE
+from service.contracts.report_signature import make_key
 from service.contracts.settings import Settings
 
 KEY_FILE = "api-key.txt"
@@ -131,8 +133,10 @@ def redis_server() -> str:
 
 
 def _prepare_store(settings: Settings, folder: Path, say: Callable[[str], None]) -> None:
-    """Tables, folders, and the first API key."""
+    """Tables, folders, the key of the reports, and the first API key."""
     BlobStore(folder).prepare()
+    if settings.report_key_file is None:
+        make_key(folder / REPORT_KEY_FILE)
     engine = open_database(settings.database)
     migrate(engine)
     keys = ApiKeys(engine)

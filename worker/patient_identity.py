@@ -4,12 +4,12 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterable
-from typing import Literal
 
 from pydicom.dataset import Dataset
 
 from worker.case import Identity
 from worker.dicom_values import plain, text
+from worker.scan_protocol import Comparison
 
 _KEY = secrets.token_bytes(32)
 """Digests are compared within a process; under a random key they mean nothing outside it."""
@@ -18,8 +18,6 @@ PLACEHOLDERS = {"", "anonymous", "anonymized", "anonymised", "anon", "unknown", 
 """What de-identification leaves behind: it says nothing. Spaces and punctuation are gone when it is compared."""
 PLACEHOLDER_DATES = {"19000101", "18500101", "19010101"}
 PLACEHOLDER_SEXES = {"o", "u"}
-
-Comparison = Literal["same", "differ", "unknown"]
 
 
 def identity_of(header: Dataset) -> Identity:
@@ -46,8 +44,16 @@ def may_be_same_person(one: Identity, two: Identity) -> bool:
     birth = _compare(one.birth_date, two.birth_date)
     sex = _compare(one.sex, two.sex)
     if birth == "same":
-        return not (patient == "differ" and sex == "differ")
-    return birth != "differ" and patient != "differ" and sex != "differ"
+        return not (patient == "different" and sex == "different")
+    return birth != "different" and patient != "different" and sex != "different"
+
+
+def compare_details(one: Identity, two: Identity) -> Comparison:
+    """Whether sex and birth date agree, as far as both visits state them."""
+    found = {_compare(one.birth_date, two.birth_date), _compare(one.sex, two.sex)}
+    if "different" in found:
+        return "different"
+    return "same" if "same" in found else "unknown"
 
 
 def count_people(headers: Iterable[Dataset]) -> int:
@@ -66,7 +72,7 @@ def count_people(headers: Iterable[Dataset]) -> int:
 def _compare(one: str | None, two: str | None) -> Comparison:
     if one is None or two is None:
         return "unknown"
-    return "same" if one == two else "differ"
+    return "same" if one == two else "different"
 
 
 def _identifier(value: str) -> str | None:

@@ -14,6 +14,7 @@ from worker.case import NetworkInput, PairAlignment, Prediction, Progress, Stage
 from worker.comparing import Compared, HowToCompare, compare_case
 from worker.inference import predict
 from worker.outcome import CaseRequest, Outcome, Work
+from worker.pair_evidence import evidence_of
 from worker.pipeline_tools import Tools
 from worker.preprocessing import prepare_pair, prepare_single
 from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
@@ -86,7 +87,7 @@ def _align(
         )
     except RegistrationFailed as error:
         return None, not_aligned(error.message, baseline, follow_up)
-    return pair, assess_pair(baseline, follow_up, pair)
+    return pair, assess_pair(baseline, follow_up, pair, evidence_of(baseline, follow_up, pair))
 
 
 def _longitudinal(

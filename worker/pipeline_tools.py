@@ -30,6 +30,8 @@ class Tools:
     brain_masker: BrainMasker
     series_rules: SeriesRules = field(default_factory=packaged_rules)
     measurement_rules: MeasurementRules = field(default_factory=packaged_measurement_rules)
+    signing_key: bytes | None = field(default=None, repr=False)
+    """Of reports; None: they are not signed."""
 
 
 def load_tools(
@@ -38,6 +40,7 @@ def load_tools(
     device: str = "auto",
     series_rules: Path | None = None,
     measurement_rules: Path | None = None,
+    signing_key: bytes | None = None,
 ) -> Tools:
     """Tools with the weights of a file or folder, or the shipped ones.
 
@@ -46,6 +49,7 @@ def load_tools(
         device: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where there is one.
         series_rules: a site's file of rules for choosing T1 and FLAIR; the shipped ones where left out.
         measurement_rules: a site's file of what its numbers are measured by; likewise.
+        signing_key: of reports.
 
     Raises:
         InvalidOption: a file of rules is not valid.
@@ -68,7 +72,11 @@ def load_tools(
     window = WindowSettings(patch=members[0].preprocessing.patch, bf16=bf16, skip_empty=True)
     ensemble = Ensemble(members=members, device=chosen, window=window)
     return Tools(
-        ensemble=ensemble, brain_masker=network_masker(chosen), series_rules=rules, measurement_rules=measuring
+        ensemble=ensemble,
+        brain_masker=network_masker(chosen),
+        series_rules=rules,
+        measurement_rules=measuring,
+        signing_key=signing_key,
     )
 
 

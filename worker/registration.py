@@ -74,14 +74,14 @@ def align_pair(
         follow_up_from_baseline, baseline_from_follow_up = there.result(), back.result()
     mean = _mean_of(baseline_from_follow_up, np.linalg.inv(follow_up_from_baseline))
     _check_plausible(mean, settings, "follow-up to baseline")
-    correlation, overlap = _agreement(baseline, baseline_brain, follow_up, follow_up_brain, mean)
+    correlation, overlap = agreement(baseline, baseline_brain, follow_up, follow_up_brain, mean)
     if correlation < settings.least_correlation:
         raise RegistrationFailed(
             f"follow-up to baseline: correlation {correlation:.2f}, expected at least {settings.least_correlation:.2f}"
         )
     return PairAlignment(
         baseline_from_follow_up=mean,
-        inverse_consistency_mm=_apart_mm(
+        inverse_consistency_mm=apart_mm(
             baseline_from_follow_up @ follow_up_from_baseline, IDENTITY_4X4, baseline_brain
         ),
         correlation=correlation,
@@ -111,7 +111,7 @@ def _moving_from_fixed(
     if settings.backend == "flirt":
         return np.linalg.inv(flirt_fixed_from_moving(fixed, moving, fixed_brain))
     small_fixed, small_moving = (working_image(v, settings.working_spacing_mm) for v in (fixed, moving))
-    mask = small_fixed.like(ndimage.binary_dilation(_mask_on(fixed_brain, Grid.of(small_fixed), IDENTITY_4X4)))
+    mask = small_fixed.like(ndimage.binary_dilation(mask_on(fixed_brain, Grid.of(small_fixed), IDENTITY_4X4)))
     if not mask.array.any():
         raise RegistrationFailed("the brain mask is empty")
     try:
@@ -123,7 +123,7 @@ def _moving_from_fixed(
         refined = Matcher.of(near, fine, near_brain).affine(found, NATIVE)
     except RuntimeError as error:
         raise RegistrationFailed("the images do not overlap enough to be aligned") from error
-    return refined if _apart_mm(refined, found, fixed_brain) <= settings.largest_refinement_mm else found
+    return refined if apart_mm(refined, found, fixed_brain) <= settings.largest_refinement_mm else found
 
 
 def _cut_to_brain(fixed: Volume, brain: Volume) -> tuple[Volume, Volume]:
@@ -158,7 +158,7 @@ def _shift_between(here: NDArray[np.float64], there: NDArray[np.float64]) -> Aff
     return shift
 
 
-def _apart_mm(a: Affine, b: Affine, brain: Volume) -> float:
+def apart_mm(a: Affine, b: Affine, brain: Volume) -> float:
     """Mean distance over the brain between the places two transforms send its points to."""
     points = brain_points(brain)
     return float(np.linalg.norm(world_from_voxel(a, points) - world_from_voxel(b, points), axis=1).mean())
@@ -180,7 +180,7 @@ def _check_plausible(transform: Affine, settings: RegistrationSettings, what: st
         )
 
 
-def _agreement(
+def agreement(
     baseline: Volume, baseline_brain: Volume, follow_up: Volume, follow_up_brain: Volume, transform: Affine
 ) -> tuple[float, float]:
     """Correlation in the common brain and Dice overlap of the brains, at 2 mm."""
@@ -188,8 +188,8 @@ def _agreement(
     back = np.linalg.inv(transform)
     here = resample(baseline, grid, volume_from_grid=IDENTITY_4X4)
     there = resample(follow_up, grid, volume_from_grid=back)
-    brain_here = _mask_on(baseline_brain, grid, np.eye(4))
-    brain_there = _mask_on(follow_up_brain, grid, back)
+    brain_here = mask_on(baseline_brain, grid, np.eye(4))
+    brain_there = mask_on(follow_up_brain, grid, back)
     common = brain_here & brain_there
     if common.sum() < 100:
         return 0.0, 0.0
@@ -197,7 +197,8 @@ def _agreement(
     return float(np.corrcoef(here[common], there[common])[0, 1]), dice
 
 
-def _mask_on(mask: Volume, grid: Grid, volume_from_grid: Affine) -> NDArray[np.bool_]:
+def mask_on(mask: Volume, grid: Grid, volume_from_grid: Affine) -> NDArray[np.bool_]:
+    """A mask at the points of another grid."""
     soft = resample(mask.like(mask.array.astype(np.float32)), grid, volume_from_grid=volume_from_grid)
     return np.asarray(soft > 0.5)
 

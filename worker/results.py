@@ -3,7 +3,9 @@
 import numpy as np
 
 from model.volume import Volume
+from service.contracts.options import Language
 from service.contracts.report import ModelInfo, Report
+from service.contracts.report_signature import signed
 from worker.artifacts import write_dicom, write_dicom_pages, write_images, write_pages, write_report
 from worker.comparing import FLAIR
 from worker.dicom_reader import read_headers
@@ -46,8 +48,8 @@ def write_results(outcome: Outcome, work: Work) -> Report:
         timings_s=work.clock.seconds,
         job_id=work.request.job_id,
     )
-    report = build_report(inputs)
-    write_pages(out, report, _pictures(outcome))
+    report = signed(build_report(inputs), work.tools.signing_key)
+    write_pages(out, report, _pictures(outcome, options.language), options.language)
     of_dicom = _lesion_images(outcome, lesions)
     write_dicom(out, report, of_dicom, kind=options.dicom_seg)
     if of_dicom and of_dicom[-1].time_point == "follow_up":
@@ -105,7 +107,7 @@ def _scan(outcome: Outcome, lesions: LesionImages, resolved: Volume | None) -> S
     return Scan(flair=time_point.study.flair.volume, brain=time_point.brain.mask.array, ids=ids)
 
 
-def _pictures(outcome: Outcome) -> Pictures | None:
+def _pictures(outcome: Outcome, language: Language) -> Pictures | None:
     if outcome.analysis is None:
         return None
     baseline = outcome.prepared.baseline
@@ -113,9 +115,11 @@ def _pictures(outcome: Outcome) -> Pictures | None:
         FigureInputs(
             baseline=None if baseline is None else baseline[FLAIR],
             follow_up=outcome.prepared.follow_up[FLAIR],
+            brain=outcome.prepared.brain,
             analysis=outcome.analysis,
             grid=outcome.prepared.grid,
-        )
+        ),
+        language,
     )
 
 

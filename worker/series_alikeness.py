@@ -7,12 +7,10 @@ in words and numbers that name neither patient nor scanner.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from worker.scan_protocol import SAME_FIELD_T
 from worker.series_header import SeriesHeader
 from worker.series_rules import NumberTrait, SeriesRules
 from worker.series_rules_file import packaged_rules
-
-SAME_FIELD_T = 0.2
-"""Scanners of one nominal field differ by less: 2.89 and 3 T."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,11 @@ from rich.table import Table
 
 from service.contracts.arrivals import Arrival, ArrivalState, ArrivalStore
 from service.contracts.database import ready_database
+from service.contracts.input_errors import UnsignedReport
+from service.contracts.report import Flag
+from service.contracts.report_signature import KEY_FILE, check_signature, key_of, new_key
 from service.contracts.settings import Settings
+from service.contracts.site import read_secret
 
 site_cli = typer.Typer()
 arrivals_cli = typer.Typer(help="Studies that a PACS told of or pushed: list, look again.", no_args_is_help=True)
@@ -22,8 +26,9 @@ site_cli.add_typer(arrivals_cli, name="arrivals")
 SECRETS: dict[str, Callable[[], str]] = {
     "webhook.key": lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
     "orthanc.password": lambda: secrets.token_urlsafe(24),
+    KEY_FILE: new_key,
 }
-"""Files that docker-compose.yml shares between the service and its Orthanc."""
+"""Files that docker-compose.yml shares between the service and its Orthanc, and the key of the reports."""
 
 
 @arrivals_cli.command("list")
@@ -67,6 +72,25 @@ def make_secrets(folder: Annotated[Path, typer.Argument(help="where the files go
         if not path.exists():
             path.write_text(make() + "\n", encoding="utf-8")
             path.chmod(0o444)  # Orthanc and the service run as different users; the volume is mounted by them alone
+
+
+@site_cli.command("verify")
+def verify_report(
+    report: Annotated[Path, typer.Argument(help="report.json")],
+    key: Annotated[Path | None, typer.Option(help="the key file; left out: this installation's")] = None,
+) -> None:
+    """Says whether a report, or a refusal, is as this installation signed it."""
+    found = read_secret(key).encode() if key else key_of(Settings())
+    if found is None:
+        raise typer.BadParameter("this installation has no key for reports; name one with --key")
+    try:
+        document = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        raise UnsignedReport("expected the JSON of a report, saw something else") from None
+    check_signature(document if isinstance(document, dict) else {}, found)
+    verdict = "comparable" if document.get("comparable") else "not comparable, because: "
+    reds = [reason["message"] for reason in document.get("reasons", ()) if reason["flag"] == Flag.RED]
+    typer.echo(f"signature fits; {verdict}{'; '.join(reds)}")
 
 
 def _row(arrival: Arrival) -> dict[str, str | int | None]:

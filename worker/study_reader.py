@@ -23,6 +23,7 @@ from worker.dicom_reader import read_stack
 from worker.dicom_values import day
 from worker.nifti_reader import read_nifti
 from worker.patient_identity import count_people, identity_of, may_be_same_person
+from worker.scan_protocol import protocol_of
 from worker.series_pairs import TIME_POINTS, PairSelection, select_pair
 from worker.series_rules import SeriesRules
 from worker.series_rules_file import packaged_rules
@@ -105,8 +106,8 @@ def read_pair(
         one, two = study_contents(baseline.folder), study_contents(follow_up.folder)
         if isinstance(one, DicomIndex) and isinstance(two, DicomIndex):
             chosen = _select_together(one, two, choice)
-            before = _dicom_study(one, chosen.baseline, baseline.acquired)
-            after = _dicom_study(two, chosen.follow_up, follow_up.acquired)
+            before = _dicom_study(one, chosen.baseline, baseline.acquired, choice)
+            after = _dicom_study(two, chosen.follow_up, follow_up.acquired, choice)
         else:
             before, after = _study(one, baseline.acquired, choice), _study(two, follow_up.acquired, choice)
     check_same_patient(before, after)
@@ -152,7 +153,7 @@ def check_same_patient(baseline: Study, follow_up: Study) -> None:
 def _study(contents: DicomIndex | NiftiScans, acquired: date | None, choice: HowToChoose) -> Study:
     if isinstance(contents, NiftiScans):
         return _nifti_study(contents, acquired, choice)
-    return _dicom_study(contents, _select(contents, choice), acquired)
+    return _dicom_study(contents, _select(contents, choice), acquired, choice)
 
 
 def _nifti_study(scans: NiftiScans, acquired: date | None, choice: HowToChoose) -> Study:
@@ -175,12 +176,12 @@ def _index(folder: Path) -> DicomIndex:
     return index
 
 
-def _dicom_study(index: DicomIndex, selection: Selection, acquired: date | None) -> Study:
+def _dicom_study(index: DicomIndex, selection: Selection, acquired: date | None, how: HowToChoose) -> Study:
     by_key = {one.header.key: one for one in index.series}
     flair = by_key[selection.flair.header.key]
     return Study(
-        t1=None if selection.t1 is None else _dicom_series(selection.t1, by_key),
-        flair=_dicom_series(selection.flair, by_key),
+        t1=None if selection.t1 is None else _dicom_series(selection.t1, by_key, how),
+        flair=_dicom_series(selection.flair, by_key, how),
         acquired=acquired or day(flair.first, "AcquisitionDate") or day(flair.first, "StudyDate"),
         identity=identity_of(flair.first),
     )
@@ -218,7 +219,7 @@ def _select(index: DicomIndex, choice: HowToChoose) -> Selection:
         raise
 
 
-def _dicom_series(choice: Choice, by_key: dict[str, DicomSeries]) -> Series:
+def _dicom_series(choice: Choice, by_key: dict[str, DicomSeries], how: HowToChoose) -> Series:
     series = by_key[choice.header.key]
     stack = read_stack(series)
     return Series(
@@ -227,4 +228,5 @@ def _dicom_series(choice: Choice, by_key: dict[str, DicomSeries]) -> Series:
         source="dicom",
         reasons=choice.reasons,
         slice_thickness_mm=series.slice_thickness_mm,
+        protocol=protocol_of(choice.header, how.rules),
     )

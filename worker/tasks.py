@@ -17,6 +17,7 @@ from service.contracts.jobs import Job, Lease
 from service.contracts.logs import describe, get_logger
 from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.queue import RUN_JOB, CeleryQueue, JobQueue
+from service.contracts.report_signature import key_of
 from service.contracts.series_questions import SeriesQuestions
 from service.contracts.site import read_site
 from service.contracts.study_store import StudyStore
@@ -86,6 +87,7 @@ def _tools() -> Tools:
         device=settings.device,
         series_rules=settings.series_rules,
         measurement_rules=settings.measurement_rules,
+        signing_key=key_of(settings),
     )
 
 

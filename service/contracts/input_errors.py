@@ -203,6 +203,20 @@ class InvalidOption(BadInput):
     title = "An option is not valid"
 
 
+class UnsignedReport(BadInput):
+    """A report that was to be verified bears no signature."""
+
+    code = "unsigned_report"
+    title = "The report is not signed"
+
+
+class InvalidSignature(BadInput):
+    """A report was changed after it was signed, or was signed elsewhere."""
+
+    code = "invalid_signature"
+    title = "The signature of the report does not fit"
+
+
 class StudyGone(BadInput):
     """The PACS has no MR image of the study that it told us of."""
 

@@ -8,6 +8,7 @@ from service.contracts.input_errors import InvalidOption
 from service.contracts.settings import Settings
 
 SegmentationKind = Literal["binary", "labelmap"]
+Language = Literal["en", "de"]
 
 
 def check_allowed(options: "CompareOptions", settings: Settings) -> None:
@@ -66,4 +67,9 @@ class CompareOptions(BaseModel):
         default="binary",
         description="of DICOM studies: lesions as Segmentation Storage, which viewers of segmentations read, or Label "
         "Map Segmentation Storage, smaller and not widely read yet",
+    )
+    language: Language = Field(
+        default="en",
+        description="of report.html, report.pdf and the conclusion of report.fhir.json; the words of report.json, keys "
+        "and codes are always English",
     )

@@ -198,6 +198,14 @@ class RegistrationInfo(_Frozen):
     correlation: float
 
 
+class Signature(_Frozen):
+    """Over the canonical JSON of the report without it: sorted keys, no spaces, UTF-8."""
+
+    algorithm: Literal["HMAC-SHA256"] = "HMAC-SHA256"
+    key_id: str = Field(description="names the installation's key, 16 hexadecimal digits")
+    value: str = Field(description="64 hexadecimal digits")
+
+
 class Report(_Frozen):
     """The answer: what changed, whether it can be trusted, and what made it."""
 
@@ -227,3 +235,4 @@ class Report(_Frozen):
     volume_intervals_ml: VolumeIntervalsMl = VolumeIntervalsMl()
     rules: RulesInfo | None = Field(default=None, description="null in reports of schema 1.0")
     brain_volume_change: BrainVolumeChange | None = Field(default=None, description="null in single time point mode")
+    signature: Signature | None = Field(default=None, description="null where the installation has no key")

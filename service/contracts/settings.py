@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     series_answer_s: float = 20.0
     """How long the API waits for a worker to read the headers of studies."""
 
+    report_key_file: Path | None = None
+    """The key that reports are signed with; None: `report.key` in the data folder, where it is there."""
+
     lease_s: float = 60.0
     heartbeat_s: float = 10.0
     sweep_every_s: float = 15.0

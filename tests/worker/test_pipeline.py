@@ -23,6 +23,7 @@ ARTIFACTS = {
     "baseline_lesions.nii.gz",
     "change.nii.gz",
     "lesions.csv",
+    "report.fhir.json",
     "report.json",
     "report.html",
     "report.pdf",
@@ -137,6 +138,7 @@ def test_a_single_study_gives_its_mask_and_no_change(phantom: tuple[Path, Phanto
     assert {path.name for path in tmp_path.iterdir()} == {
         "follow_up_lesions.nii.gz",
         "lesions.csv",
+        "report.fhir.json",
         "report.json",
         "report.html",
         "report.pdf",

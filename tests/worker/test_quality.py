@@ -10,18 +10,9 @@ import pytest
 from model.grid import Grid
 from service.contracts.report import Flag
 from tests.fixtures.report_case import PAIR, time_point
-from worker.case import NetworkInput
-from worker.quality import (
-    CORRELATION,
-    LIMITS,
-    NEAR_DUPLICATE_CORRELATION,
-    THICKNESS,
-    THICKNESS_RATIO,
-    assess_coverage,
-    assess_pair,
-    assess_single,
-    not_aligned,
-)
+from worker.case import NetworkInput, PairEvidence, PersonEvidence
+from worker.quality import assess_coverage, assess_pair, assess_single, not_aligned
+from worker.quality_limits import CORRELATION, LIMITS, NEAR_DUPLICATE_CORRELATION, THICKNESS, THICKNESS_RATIO
 
 
 def flags(assessment):
@@ -35,7 +26,51 @@ def test_a_good_pair_is_green_all_over():
     assert {check.flag for check in assessment.checks} == {Flag.GREEN}
 
 
-@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
+EVIDENCE = PairEvidence(
+    rotation_deg=5.0,
+    shift_mm=10.0,
+    noise=(0.02, 0.03),
+    second_start_mm=0.3,
+    person=PersonEvidence(likeness_to_mirrored=2.0, shape_agreement=0.8, detail_correlation=0.9),
+)
+"""Of a good pair."""
+
+
+def test_good_evidence_is_green_all_over():
+    assessment = assess_pair(time_point(), time_point(), PAIR, EVIDENCE)
+    assert {check.flag for check in assessment.checks} == {Flag.GREEN}
+    assert {limit for limit in LIMITS if limit != "common_coverage"} <= {check.name for check in assessment.checks}
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        ({"rotation_deg": 45.0}, {"head_rotation": Flag.AMBER}),
+        ({"shift_mm": 300.0}, {"head_shift": Flag.AMBER}),
+        ({"noise": (0.12, 0.13)}, {"noise": Flag.AMBER}),
+        ({"noise": (0.02, 0.09)}, {"noise_ratio": Flag.AMBER}),
+        ({"noise": (math.nan, 0.02)}, {"noise": Flag.AMBER, "noise_ratio": Flag.AMBER}),
+        ({"second_start_mm": 1.4}, {"second_start": Flag.AMBER}),
+        ({"second_start_mm": 5.0}, {"second_start": Flag.RED}),
+        ({"second_start_mm": math.nan}, {"second_start": Flag.RED}),
+        ({"person": replace(EVIDENCE.person, shape_agreement=0.5)}, {"brain_shape": Flag.RED}),
+        ({"person": replace(EVIDENCE.person, detail_correlation=0.4)}, {"brain_detail": Flag.RED}),
+        ({"person": replace(EVIDENCE.person, likeness_to_mirrored=0.5)}, {"left_right_flip": Flag.RED}),
+    ],
+)
+def test_each_number_has_its_gate(change, codes):
+    found = assess_pair(time_point(), time_point(), PAIR, replace(EVIDENCE, **change))
+    assert flags(found) == codes
+
+
+def test_a_shape_that_nobody_knows_speaks_neither_for_nor_against():
+    unknown = replace(EVIDENCE, person=replace(EVIDENCE.person, shape_agreement=None))
+    found = assess_pair(time_point(), time_point(), PAIR, unknown)
+    (row,) = (check for check in found.checks if check.name == "brain_shape")
+    assert (row.value, row.flag, found.reasons) == ("unknown", Flag.GREEN, ())
+
+
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=lambda limit: limit.name)
 def test_a_value_on_a_limit_still_passes_it_and_one_beyond_does_not(limit):
     step = -1e-3 if limit.good == "high" else 1e-3
     assert limit.judge(limit.amber).flag is Flag.GREEN
@@ -53,7 +88,7 @@ def test_what_could_not_be_measured_is_never_green(value, limit, flag):
 
 
 def test_every_limit_says_where_it_comes_from():
-    assert all(len(limit.why) > 20 for limit in LIMITS)
+    assert all(len(limit.why) > 20 for limit in LIMITS.values())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from service.contracts.archives import Limits, unpack_zip
 from service.contracts.input_errors import EmptyStudy
 from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import LesionStatus, Report
+from service.contracts.report_signature import key_of
 from service.contracts.settings import Settings
 from worker.case import Stage
 from worker.commands.progress_bar import progress_bar
@@ -38,6 +39,7 @@ def compare_studies(
             device=settings.device,
             series_rules=settings.series_rules,
             measurement_rules=settings.measurement_rules,
+            signing_key=key_of(settings),
         )
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.json").unlink(missing_ok=True)  # a report lies there only when this run has made it

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import highdicom as hd
+import pydicom
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -22,6 +23,7 @@ from worker.reports.dicom_seg import TimePointName, lesion_of, segment_numbers, 
 from worker.reports.dicom_series import MANUFACTURER, SR_SERIES, case_of, check_joins, describe
 from worker.reports.dicom_sources import leave_out_positions, objects_of
 from worker.reports.dicom_sr_places import add_place, check_place, place_of
+from worker.reports.sr_measures import CUBIC_MILLIMETRE, finding_site, lesion_measurements, name_own_scheme, volume_mm3
 
 PROCEDURE = CodedConcept("24590-2", "LN", "MR Brain")
 TREND: dict[LesionStatus, CodedConcept] = {
@@ -33,8 +35,6 @@ TREND: dict[LesionStatus, CodedConcept] = {
     LesionStatus.INDETERMINATE: CodedConcept("82334004", "SCT", "Indeterminate"),
 }
 """What each status is called; the name of the evaluation is Trend (122151, DCM)."""
-CUBIC_MILLIMETRE = codes.UCUM.CubicMillimeter
-
 
 Group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations | hd.sr.MeasurementsAndQualitativeEvaluations
 
@@ -76,7 +76,9 @@ def write_sr(findings: Sequence[Findings], report: Report, path: Path) -> None:
         title=codes.DCM.ImagingMeasurementReport,
         referenced_images=images,
     )
-    (library,) = (one for one in content[0].ContentSequence if one.name == codes.DCM.ImageLibrary)
+    items = content[0].ContentSequence
+    (at,) = (n for n, one in enumerate(items) if one.name == codes.DCM.ImageLibrary)
+    library = items.pop(at)  # an entry per image, which highdicom would copy and search through
     leave_out_positions(library, images)
     sr = hd.sr.Comprehensive3DSR(
         evidence=[study, *others, *(found.seg for found in findings if found.seg is not None)],  # the first: its study
@@ -89,10 +91,13 @@ def write_sr(findings: Sequence[Findings], report: Report, path: Path) -> None:
         is_complete=True,
         is_verified=False,
     )
+    sr.ContentSequence.insert(at, library)
+    if any(row.region is not None for row in report.lesions):
+        name_own_scheme(sr)
     describe(sr, report, "MS measurements")
     sr.save_as(path)
     check_sr(path, [found.time_point for found in findings], report)
-    check_joins(hd.sr.srread(path), study, "DICOM SR")
+    check_joins(pydicom.dcmread(path, defer_size=1024), study, "DICOM SR")
 
 
 @no_header_text()
@@ -102,12 +107,12 @@ def check_sr(path: Path, time_points: Sequence[TimePointName], report: Report) -
     Raises:
         ResultInconsistent: names the lesion.
     """
-    content = hd.sr.MeasurementReport.from_sequence([hd.sr.srread(path)])
+    content = _measurements_of(path)
     groups = [*content.get_volumetric_roi_measurement_groups(), *content.get_image_measurement_groups()]
     named = {(_time_point_of(group[0]), lesion_of(str(group.tracking_identifier))): group for group in groups}
     written = {key: group for key, group in named.items() if key[1]}  # not the totals
     expected = {
-        (_text(name), row.id): (_volume(name, row), row.status, place_of(row, name))
+        (_text(name), row.id): (volume_mm3(row, name), row.status, place_of(row, name))
         for name in time_points
         for row in report.lesions
     }
@@ -122,6 +127,16 @@ def check_sr(path: Path, time_points: Sequence[TimePointName], report: Report) -
             raise ResultInconsistent(f"DICOM SR: lesion {key[1]} has {found} mm3, expected {volume}")
         if [one.value for one in trends] != ([TREND[status]] if status else []):
             raise ResultInconsistent(f"DICOM SR: lesion {key[1]} has another status than in the report")
+
+
+def _measurements_of(path: Path) -> hd.sr.MeasurementReport:
+    """What a written object measures; without its image library, which would take most of the reading."""
+    written = pydicom.dcmread(path)
+    library = codes.DCM.ImageLibrary.value
+    written.ContentSequence = [
+        one for one in written.ContentSequence if one.ConceptNameCodeSequence[0].CodeValue != library
+    ]
+    return hd.sr.MeasurementReport.from_sequence([written], copy=False)
 
 
 def _observer(report: Report) -> hd.sr.ObserverContext:
@@ -141,7 +156,7 @@ def _lesions(found: Findings, report: Report) -> list[Group]:
     numbers = {} if found.seg is None else segment_numbers(found.seg)
     groups = []
     for row in report.lesions:
-        if _volume(found.time_point, row):
+        if volume_mm3(row, found.time_point):
             groups.append(_lesion(found, numbers.get(row.id), row, report))
             add_place(groups[-1][0], place_of(row, found.time_point), found.headers[0])
     return groups
@@ -149,18 +164,17 @@ def _lesions(found: Findings, report: Report) -> list[Group]:
 
 def _lesion(found: Findings, segment: int | None, row: LesionRow, report: Report) -> Group:
     identifier, uid = tracking(report, row.id, found.time_point)
-    volume = _volume(found.time_point, row)
     what = {
         "tracking_identifier": hd.sr.TrackingIdentifier(uid=uid, identifier=identifier),
         "time_point_context": hd.sr.TimePointContext(time_point=_text(found.time_point)),
         "finding_type": codes.SCT.Lesion,
-        "finding_sites": [hd.sr.FindingSite(anatomic_location=codes.SCT.Brain)],
+        "finding_sites": [finding_site(row)],
         "algorithm_id": hd.sr.AlgorithmIdentification(
             name=f"{MANUFACTURER} {report.model.name}",
             version=report.versions.msdelta,
             family=codes.cid7162.ArtificialIntelligence,
         ),
-        "measurements": [hd.sr.Measurement(name=codes.SCT.Volume, value=volume, unit=CUBIC_MILLIMETRE)],
+        "measurements": lesion_measurements(row, found.time_point),
         "qualitative_evaluations": [hd.sr.QualitativeEvaluation(codes.DCM.Trend, TREND[row.status])]
         if row.status
         else [],
@@ -203,10 +217,6 @@ def _totals(name: TimePointName, report: Report) -> Group:
         finding_sites=[hd.sr.FindingSite(anatomic_location=codes.SCT.Brain)],
         measurements=measurements,
     )
-
-
-def _volume(name: TimePointName, row: LesionRow) -> float:
-    return (row.baseline_volume_mm3 or 0.0) if name == "baseline" else row.follow_up_volume_mm3
 
 
 def _text(name: TimePointName) -> str:

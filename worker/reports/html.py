@@ -1,74 +1,105 @@
 """The report as one self-contained page."""
 
-from importlib.resources import files
+from dataclasses import dataclass
+from functools import cache
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
+from service.contracts.options import Language
 from service.contracts.report import LesionStatus, Report
+from worker.reports.charts import glass_chart, trend_chart
+from worker.reports.conclusion import conclusion, subtitle
 from worker.reports.figures import Pictures
+from worker.reports.language import Words, words
+from worker.reports.remarks import (
+    brain_volume_words,
+    caption_words,
+    glass_words,
+    has_intervals,
+    lesion_note,
+    method_lines,
+    trend_words,
+    version_words,
+)
 from worker.reports.status_marks import COLOURS, LIGHTS, SYMBOLS
+from worker.reports.svg import inline_svg
+from worker.reports.tables import change_table, lesion_table, load_table, quality_table, region_table
+
+GLASS_POINTS, TREND_POINTS = 522.0, (250.0, 110.0)
+"""Size of the drawings: letters keep their size to them, the page stretches both."""
 
 
-def render_html(report: Report, pictures: Pictures | None) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """What stands under a lesion's pictures."""
+
+    name: str
+    status: str
+    text: str
+
+
+def render_html(report: Report, pictures: Pictures | None, language: Language = "en") -> str:
     """The page; nothing in it points outside it."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("worker.reports").joinpath("report.html").read_text(encoding="utf-8"))
-    return template.render(
+    says = words(language)
+    return _template().render(
         report=report,
-        headline=headline(report),
-        subtitle=subtitle(report),
-        made_with=made_with(report),
+        words=says,
+        notice=says("notice"),
+        conclusion=conclusion(report, says),
+        subtitle=subtitle(report, says),
         statuses=[status.value for status in LesionStatus],
         symbols=SYMBOLS,
         lights=LIGHTS,
         colours=COLOURS,
-        rows_by_id={row.id: row for row in report.lesions},
+        changes=change_table(report, says),
+        load=load_table(report, says),
+        has_intervals=has_intervals(report),
+        brain_volume=brain_volume_words(report, says),
+        trend=_trend(report, says),
+        glass=_glass(pictures, says),
+        regions=region_table(report, says),
+        lesions=lesion_table(report, says) if report.lesions else None,
+        lesion_note=lesion_note(report, says),
+        quality=quality_table(report, says),
+        method=method_lines(report, says),
+        versions=version_words(report, says),
         overview=None if pictures is None else pictures.overview,
-        close_ups=() if pictures is None else pictures.close_ups,
-        hidden_figures=0 if pictures is None else pictures.not_shown,
+        triples=_triples(report, pictures, says),
+        left_out=0 if pictures is None else pictures.not_shown,
     )
 
 
-def headline(report: Report) -> str:
-    """The answer in a sentence."""
-    if report.mode == "single_time_point":
-        count = report.lesion_counts.follow_up
-        return f"{count} lesion{'' if count == 1 else 's'}, {report.volumes_ml.follow_up:.2f} ml (one time point)"
-    if report.counts is None:
-        reasons = "; ".join(reason.message for reason in report.reasons if reason.flag == "red")
-        return f"Not comparable: {reasons}"
-    active = _several({"new": report.counts.new, "enlarging": report.counts.enlarging})
-    answer = active or "No new or enlarging lesion"
-    unclear = report.counts.indeterminate
-    return f"{answer} ({unclear} indeterminate)" if unclear else answer
-
-
-def subtitle(report: Report) -> str:
-    """What was compared with what, and when the report was made."""
-    after = f" of {report.follow_up.acquired}" if report.follow_up.acquired else ""
-    before = f" of {report.baseline.acquired}" if report.baseline and report.baseline.acquired else ""
-    if report.mode == "single_time_point":
-        what = f"One study{after}, no baseline."
-    elif report.comparable:
-        what = f"Follow-up{after} compared with baseline{before}."
-    else:
-        what = f"Follow-up{after} and baseline{before}, each segmented alone. No change is given."
-    return f"{what} Report made {report.created:%Y-%m-%d %H:%M} UTC."
-
-
-def made_with(report: Report) -> str:
-    """Versions, network, thresholds and options in words."""
-    model, versions = report.model, report.versions
-    settled = "one answer for both times" if model.mask_only_changes == "settle" else "as they are"
-    return (
-        f"msdelta {versions.msdelta}, measurement rules {versions.measurement_rules}, report schema "
-        f"{versions.schema_version}. Network {model.name} ({model.method}), threshold {model.threshold} (voxel) and "
-        f"{model.lesion_threshold} (lesion), parts that differ in the masks and not in FLAIR: {settled}, mirroring "
-        f"{'on' if model.mirroring else 'off'}, prior of the baseline: {model.prior_policy}. {model.record}"
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("worker.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    return environment.get_template("report.html")
 
 
-def _several(numbers: dict[str, int]) -> str:
-    """`2 new and 1 enlarging lesion`: those that are not zero."""
-    parts = [f"{number} {word}" for word, number in numbers.items() if number]
-    return f"{' and '.join(parts)} lesion{'' if sum(numbers.values()) == 1 else 's'}" if parts else ""
+def _trend(report: Report, words: Words) -> Markup | None:
+    drawing = trend_chart(report, words, *TREND_POINTS)
+    return None if drawing is None else Markup(inline_svg(drawing, trend_words(report, words)))  # noqa: S704 (ours)
+
+
+def _glass(pictures: Pictures | None, words: Words) -> Markup | None:
+    if pictures is None or pictures.glass_brain is None:
+        return None
+    drawing = glass_chart(pictures.glass_brain, words, GLASS_POINTS)
+    return Markup(inline_svg(drawing, glass_words(pictures.glass_brain, words)))  # noqa: S704 (ours)
+
+
+def _triples(report: Report, pictures: Pictures | None, words: Words) -> list[tuple[object, Caption]]:
+    rows = {row.id: row for row in report.lesions}
+    found: list[tuple[object, Caption]] = []
+    for picture in () if pictures is None else pictures.triples:
+        row = rows[picture.lesion_id or 0]
+        status = "lesion" if row.status is None else row.status.value
+        name = words("pictures.caption", id=row.id)
+        found.append((picture, Caption(name=name, status=status, text=caption_words(row, report, words))))
+    return found

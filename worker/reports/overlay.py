@@ -21,7 +21,7 @@ from scipy import ndimage
 
 from model.volume import Volume
 from service.contracts.report import LesionStatus, Report
-from worker.reports.figures import BRIGHTEST, DARKEST
+from worker.reports.slices import BRIGHTEST, DARKEST
 from worker.reports.status_marks import COLOURS, LINES, SYMBOLS
 
 MATRIX = 512

@@ -8,157 +8,176 @@ no name can stand in the text that the header contradicts.
 import io
 from xml.sax.saxutils import escape
 
-from reportlab.lib.colors import HexColor
 from reportlab.lib.units import mm
 from reportlab.lib.utils import ImageReader
 from reportlab.platypus import CondPageBreak, Flowable, Image, KeepTogether, Paragraph, Spacer, Table
 
+from service.contracts.options import Language
 from service.contracts.report import LesionStatus, Report
+from worker.reports.charts import glass_chart, trend_chart
+from worker.reports.conclusion import conclusion, subtitle
 from worker.reports.figures import Picture, Pictures
-from worker.reports.html import headline, made_with, subtitle
-from worker.reports.pdf_page import ANSWER, BODY, HEADING, LONG_ANSWER, RULE, SMALL, WIDTH, load_fonts, print_pages
-from worker.reports.pdf_tables import (
-    Style,
-    change_table,
+from worker.reports.fonts import load_fonts
+from worker.reports.language import Words, words
+from worker.reports.pdf_page import ANSWER, BODY, HEADING, LONG_ANSWER, SMALL, WIDTH, print_pages
+from worker.reports.pdf_samples import samples
+from worker.reports.pdf_tables import OWN_FONT, Style, set_table
+from worker.reports.remarks import (
+    brain_volume_words,
+    caption_words,
+    has_intervals,
     lesion_note,
+    method_lines,
+    version_words,
+)
+from worker.reports.tables import (
+    change_table,
+    flag_words,
     lesion_table,
     load_table,
     quality_table,
+    region_table,
     status_words,
 )
-from worker.reports.status_marks import COLOURS, LIGHTS, LINES
 
 LONG = 60
 """Characters from which the answer is set smaller."""
 GAP = 4 * mm
-"""Between two close-ups."""
-DASHES: dict[str, list[float]] = {"solid": [], "dashed": [3.0, 1.6], "dotted": [0.8, 1.4]}
-"""Points on and off."""
+"""Between two triples, and between the load and its trend."""
+TREND_TALL = 31 * mm
+GLASS = 0.86 * WIDTH
+LESION_SIZE = 6.6
+"""Of the letters in the lesion table, which has most columns."""
 
 
-def render_pdf(report: Report, pictures: Pictures | None) -> bytes:
+def render_pdf(report: Report, pictures: Pictures | None, language: Language = "en") -> bytes:
     """The PDF, A4. The same report and pictures give the same bytes."""
     load_fonts()
-    return print_pages([*_answer(report), *_shown(report, pictures), *_lesions(report), *_ground(report)], report)
+    says = words(language)
+    story = [*_summary(report, pictures, says), *_shown(report, pictures, says)]
+    return print_pages([*story, *_lesions(report, says), *_ground(report, says)], report, says)
 
 
-def _answer(report: Report) -> list[Flowable]:
-    """The conclusion, the reasons for care, and the numbers that it comes from."""
-    sentence = headline(report)
+def _summary(report: Report, pictures: Pictures | None, words: Words) -> list[Flowable]:
+    """The conclusion, the reasons for care, the numbers that it comes from, and where it changed."""
+    sentence = conclusion(report, words)
     story: list[Flowable] = [
         Paragraph(escape(sentence), LONG_ANSWER if len(sentence) > LONG else ANSWER),
-        Paragraph(escape(subtitle(report)), SMALL),
+        Paragraph(escape(subtitle(report, words)), SMALL),
         Spacer(0, 2 * mm),
     ]
     if report.reasons:
-        title = "Read with care" if report.comparable or report.baseline is None else "Why not"
-        story += [
-            Paragraph(title, HEADING),
-            *(_reason(one.flag.value, one.message, one.code) for one in report.reasons),
-        ]
+        title = "reasons_head.care" if report.comparable or report.baseline is None else "reasons_head.why_not"
+        story.append(Paragraph(words(title), HEADING))
+        for one in report.reasons:
+            text = escape(words.reason(one, report))
+            flag = flag_words(one.flag.value, words).replace(" ", " <b>") + "</b>"
+            story.append(Paragraph(f"{flag} {text} <font size=7>({escape(one.code)})</font>", BODY))
         story.append(Spacer(0, 2 * mm))
-    changes = change_table(report)
+    changes = change_table(report, words)
     if changes is not None:
-        story += [changes, Spacer(0, 2.5 * mm)]
-    return [*story, load_table(report)]
-
-
-def _shown(report: Report, pictures: Pictures | None) -> list[Flowable]:
-    """The overview, what its outlines mean, and a close-up of each changed lesion."""
-    if pictures is None:
-        return []
-    same_grid = " Both scans on one grid, so that slices match." if report.baseline is not None else ""
-    note = Paragraph(f"Axial, the patient's right on the left.{same_grid}", SMALL)
-    legend: list[Flowable] = [_legend()] if report.counts is not None else []
-    story: list[Flowable] = [
-        KeepTogether([Spacer(0, 3 * mm), _image(pictures.overview, WIDTH), Spacer(0, 1 * mm), *legend, note])
-    ]
-    if pictures.close_ups:
-        story += [CondPageBreak(65 * mm), Paragraph("Changed lesions", HEADING), _close_ups(report, pictures)]
-    if pictures.not_shown:
-        text = f"{pictures.not_shown} more changed lesions are in the table and not pictured."
-        story.append(Paragraph(text, BODY))
+        story += [set_table(changes, big=1), Spacer(0, 3 * mm)]
+    story.append(_load(report, words))
+    if pictures is not None and pictures.glass_brain is not None:
+        chart = glass_chart(pictures.glass_brain, words, GLASS)
+        chart.hAlign = "CENTER"
+        note = Paragraph(words("glass.note"), SMALL)
+        story.append(KeepTogether([Paragraph(words("glass.title"), HEADING), chart, note]))
+    regions = region_table(report, words)
+    if regions is not None:
+        note = Paragraph(words("regions.note"), SMALL)
+        story.append(KeepTogether([Paragraph(words("regions.title"), HEADING), set_table(regions, size=7), note]))
     return story
 
 
-def _lesions(report: Report) -> list[Flowable]:
+def _load(report: Report, words: Words) -> Flowable:
+    """The load, and beside it how it went, where two visits are compared."""
+    trend = trend_chart(report, words, 0.48 * WIDTH, TREND_TALL)
+    width = WIDTH if trend is None else 0.52 * WIDTH - GAP
+    left: list[Flowable] = [set_table(load_table(report, words), width=width)]
+    left += [Paragraph(words("load.intervals"), SMALL)] if has_intervals(report) else []
+    volume = brain_volume_words(report, words)
+    given = report.brain_volume_change is not None and report.brain_volume_change.percent is not None
+    left += [Paragraph(escape(volume), BODY if given else SMALL)] if volume else []
+    if trend is None:
+        return KeepTogether(left)
+    return Table([[left, trend]], colWidths=[0.52 * WIDTH, 0.48 * WIDTH], style=_bare())
+
+
+def _shown(report: Report, pictures: Pictures | None, words: Words) -> list[Flowable]:
+    """Three pictures of each changed lesion, and the overview with what its outlines mean."""
+    if pictures is None:
+        return []
+    story: list[Flowable] = []
+    if pictures.triples:
+        note = f"{words('pictures.sides')} {words('pictures.triple_note')}"
+        story += [CondPageBreak(70 * mm), Paragraph(words("pictures.title"), HEADING), Paragraph(note, SMALL)]
+        story += [Spacer(0, 1 * mm), _triples(report, pictures, words)]
+    if pictures.not_shown:
+        story.append(Paragraph(words.several("pictures.left_out", pictures.not_shown), BODY))
+    legend: list[Flowable] = []
+    if report.counts is not None:
+        legend.append(samples([(s.value, status_words(s.value, words)) for s in LesionStatus]))
+    note = words("pictures.sides") + (f" {words('pictures.one_grid')}" if report.baseline is not None else "")
+    overview = [Paragraph(words("pictures.overview"), HEADING), _image(pictures.overview, WIDTH), Spacer(0, 1 * mm)]
+    return [*story, KeepTogether([*overview, *legend, Paragraph(note, SMALL)])]
+
+
+def _lesions(report: Report, words: Words) -> list[Flowable]:
     if not report.lesions:
         return []
-    return [CondPageBreak(45 * mm), Paragraph("Lesion table", HEADING), lesion_table(report), lesion_note(report)]
+    table = set_table(lesion_table(report, words), size=LESION_SIZE)
+    head = Paragraph(words("lesions_table.title"), HEADING)
+    return [CondPageBreak(45 * mm), head, table, Paragraph(lesion_note(report, words), SMALL)]
 
 
-def _ground(report: Report) -> list[Flowable]:
+def _ground(report: Report, words: Words) -> list[Flowable]:
     """What the answer rests on: quality, method, weights, versions."""
     weights = " ".join(report.model.sha256)
-    libraries = ", ".join(f"{name} {version}" for name, version in report.versions.libraries.items())
-    job = f" Job {report.job_id}." if report.job_id else ""
+    quality = set_table(quality_table(report, words))
     return [
-        CondPageBreak(45 * mm),
-        Paragraph("Quality gates", HEADING),
-        quality_table(report),
+        CondPageBreak(40 * mm),
+        Paragraph(words("quality.title"), HEADING),
+        quality,
         KeepTogether(
             [
-                Paragraph("How it was made", HEADING),
-                Paragraph(escape(made_with(report)), BODY),
-                Paragraph(f"Weights (SHA-256) {escape(weights)}", SMALL),
-                Paragraph(escape(f"{libraries}.{job}"), SMALL),
+                Paragraph(words("method.title"), HEADING),
+                *(Paragraph(escape(line), BODY) for line in method_lines(report, words)),
+                Paragraph(f"{words('method.weights')} {escape(weights)}", SMALL),
+                Paragraph(escape(version_words(report, words)), SMALL),
             ]
         ),
     ]
 
 
-def _reason(flag: str, message: str, code: str) -> Paragraph:
-    return Paragraph(f"{LIGHTS[flag]} <b>{flag}</b> {escape(message)} <font size=7>({escape(code)})</font>", BODY)
-
-
-def _close_ups(report: Report, pictures: Pictures) -> Table:
+def _triples(report: Report, pictures: Pictures, words: Words) -> Table:
     """Two in a row, each with its lesion in words."""
     width = (WIDTH - GAP) / 2
     rows = {row.id: row for row in report.lesions}
     cells: list[list[Flowable]] = []
-    for picture in pictures.close_ups:
+    for picture in pictures.triples:
         row = rows[picture.lesion_id or 0]
-        what = "lesion" if row.status is None else status_words(row.status.value)
-        volumes = f"{row.baseline_volume_mm3 or 0.0:.0f} → {row.follow_up_volume_mm3:.0f} mm³"
-        caption = Paragraph(f"Lesion {row.id}: <b>{what}</b> {volumes}", BODY)
-        cells.append([_image(picture, width), caption])
+        what = words("status.lesion") if row.status is None else status_words(row.status.value, words)
+        name = words("pictures.caption", id=row.id)
+        caption = f"{name}: <b>{what}</b> {caption_words(row, report, words)}"
+        cells.append([_image(picture, width), Paragraph(caption, BODY)])
     if len(cells) % 2:
         cells.append([Spacer(0, 0)])
     pairs = [[*cells[n : n + 2]] for n in range(0, len(cells), 2)]
-    style: Style = [("FONT", (0, 0), (-1, -1), BODY.fontName, 8.5, 12), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
-    style += [("RIGHTPADDING", (0, 0), (-1, -1), 0)]
-    style += [("VALIGN", (0, 0), (-1, -1), "TOP"), ("TOPPADDING", (0, 0), (-1, -1), 1)]
-    return Table(pairs, colWidths=[width + GAP, width], style=style, hAlign="LEFT")
+    return Table(pairs, colWidths=[width + GAP, width], style=_bare(), hAlign="LEFT")
+
+
+def _bare() -> Style:
+    """A table without lines, whose cells begin at the top and at the left edge."""
+    return [
+        OWN_FONT,
+        ("LEFTPADDING", (0, 0), (-1, -1), 0),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+        ("TOPPADDING", (0, 0), (-1, -1), 1),
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ]
 
 
 def _image(picture: Picture, width: float) -> Image:
     pixels = ImageReader(io.BytesIO(picture.png)).getSize()
     return Image(io.BytesIO(picture.png), width=width, height=width * pixels[1] / pixels[0])
-
-
-def _legend() -> Table:
-    statuses = [status.value for status in LesionStatus]
-    cells = [[part for s in statuses for part in (_Sample(s), status_words(s))]]
-    style: Style = [("FONT", (0, 0), (-1, -1), BODY.fontName, 7.5, 9), ("VALIGN", (0, 0), (-1, -1), "MIDDLE")]
-    style += [("LEFTPADDING", (0, 0), (-1, -1), 2), ("RIGHTPADDING", (0, 0), (-1, -1), 2)]
-    style += [("TOPPADDING", (0, 0), (-1, -1), 1), ("BOTTOMPADDING", (0, 0), (-1, -1), 1)]
-    one = WIDTH / len(statuses)
-    return Table(cells, colWidths=[9 * mm, one - 9 * mm] * len(statuses), style=style)
-
-
-class _Sample(Flowable):
-    """A piece of the outline of a status."""
-
-    def __init__(self, status: str) -> None:
-        super().__init__()
-        self.status, self.width, self.height = status, 7 * mm, 3 * mm
-
-    def draw(self) -> None:
-        line = self.canv
-        line.setStrokeColor(RULE)
-        line.setLineWidth(2.6)
-        line.line(0, self.height / 2, self.width, self.height / 2)  # a light bed: yellow shows on white
-        line.setStrokeColor(HexColor(COLOURS[self.status]))
-        line.setLineWidth(1.6)
-        line.setDash(DASHES[LINES[self.status]])
-        line.line(0, self.height / 2, self.width, self.height / 2)

@@ -1,23 +1,19 @@
 """The sheet that the PDF report is printed on: fonts, margins, and what stands at the top and foot of every page."""
 
 import io
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
-from service.contracts.report import AI_RESULT, Report
+from service.contracts.report import Report
+from worker.reports.fonts import BOLD, FONT
+from worker.reports.language import Words
 
-FONT, BOLD = "DejaVuSans", "DejaVuSans-Bold"
-"""matplotlib brings them; they have the symbols of the statuses. Embedded, as PDF viewers in reading rooms need."""
 MARGIN = 13 * mm
 TOP = 17 * mm
 FOOT = 16 * mm
@@ -30,21 +26,11 @@ BODY = ParagraphStyle("body", fontName=FONT, fontSize=8.5, leading=12, textColor
 CELL = ParagraphStyle("cell", parent=BODY, fontSize=7.5, leading=9)
 SMALL = ParagraphStyle("small", parent=BODY, fontSize=7, leading=9.5, textColor=GREY)
 HEADING = ParagraphStyle("heading", parent=BODY, fontName=BOLD, fontSize=10.5, leading=13, spaceBefore=9, spaceAfter=3)
-ANSWER = ParagraphStyle("answer", parent=BODY, fontName=BOLD, fontSize=18, leading=23)
+ANSWER = ParagraphStyle("answer", parent=BODY, fontName=BOLD, fontSize=14.5, leading=19)
 LONG_ANSWER = ParagraphStyle("long answer", parent=ANSWER, fontSize=12, leading=16)
 
 
-def load_fonts() -> None:
-    """Makes the fonts known; before the first paragraph."""
-    if FONT not in pdfmetrics.getRegisteredFontNames():
-        folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
-        for name in (FONT, BOLD):
-            pdfmetrics.registerFont(TTFont(name, folder / f"{name}.ttf"))
-        pdfmetrics.registerFontFamily(FONT, normal=FONT, bold=BOLD, italic=FONT, boldItalic=BOLD)
-        pdfmetrics.registerFontFamily(BOLD, normal=BOLD, bold=BOLD, italic=BOLD, boldItalic=BOLD)
-
-
-def print_pages(story: list[Flowable], report: Report) -> bytes:
+def print_pages(story: list[Flowable], report: Report, words: Words) -> bytes:
     """The PDF. The same story and report give the same bytes: no clock and no random identifier goes in."""
     out = io.BytesIO()
     document = BaseDocTemplate(
@@ -54,17 +40,17 @@ def print_pages(story: list[Flowable], report: Report) -> bytes:
         rightMargin=MARGIN,
         topMargin=TOP,
         bottomMargin=FOOT,
-        title="msdelta change report",
+        title=words("title"),
         author="msdelta",
-        subject=f"{report.notice} {AI_RESULT}.",
+        subject=f"{words('notice')} {words('not_verified')}.",
         creator=f"msdelta {report.versions.msdelta}",
-        lang="en",
+        lang=words.language,
         invariant=1,
     )
     frame = Frame(MARGIN, FOOT, WIDTH, A4[1] - TOP - FOOT, leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0)
 
     def furnish(canvas: Canvas, page: Any) -> None:
-        _furnish(canvas, page.page, report)
+        _furnish(canvas, page.page, words)
 
     document.addPageTemplates(PageTemplate(frames=[frame], onPage=furnish))
     document.build(story, canvasmaker=_PageCounter)
@@ -86,21 +72,21 @@ class _PageCounter(Canvas):
         super().save()
 
 
-def _furnish(canvas: Canvas, number: int, report: Report) -> None:
+def _furnish(canvas: Canvas, number: int, words: Words) -> None:
     """Who says it and what it is not, where no page can lose it."""
     wide, tall = A4
     canvas.saveState()
     canvas.setFillColor(INK)
     canvas.setStrokeColor(RULE)
     canvas.setFont(BOLD, 8.5)
-    canvas.drawString(MARGIN, tall - 11 * mm, "msdelta change report")
-    canvas.drawRightString(wide - MARGIN, tall - 11 * mm, AI_RESULT)
+    canvas.drawString(MARGIN, tall - 11 * mm, words("title"))
+    canvas.drawRightString(wide - MARGIN, tall - 11 * mm, words("not_verified"))
     canvas.line(MARGIN, tall - 13 * mm, wide - MARGIN, tall - 13 * mm)
     canvas.line(MARGIN, 12.5 * mm, wide - MARGIN, 12.5 * mm)
     canvas.setFont(BOLD, 7.5)
-    canvas.drawString(MARGIN, 8.5 * mm, report.notice)
+    canvas.drawString(MARGIN, 8.5 * mm, words("notice"))
     canvas.setFont(FONT, 7.5)
-    page = f"Page {number} of "
+    page = words("method.page", n=number)
     at = wide - MARGIN - 3.2 * mm  # two digits
     canvas.drawRightString(at, 8.5 * mm, page)
     canvas.translate(at, 8.5 * mm)

@@ -13,6 +13,7 @@ import pytest
 
 from service.contracts.errors import ResultInconsistent
 from service.contracts.report import LesionStatus, Report
+from tests.fixtures.measured_report import measured_report
 from tests.fixtures.report_case import longitudinal
 from tests.fixtures.small_studies import FLAIR_HEADER, small_volume
 from worker.artifacts import write_dicom
@@ -173,3 +174,58 @@ def test_a_baseline_alone_has_no_structured_report(tmp_path: Path) -> None:
     write_dicom(tmp_path, report_of(ROWS), [images_of(tmp_path / "scan", "baseline", [2])])
 
     assert {path.name for path in tmp_path.glob("*.dcm")} == {"baseline_lesions.dcm"}
+
+
+def measurements_of(path: Path) -> dict[tuple[str, str], dict[str, float]]:
+    """Every number of each group by the meaning of its code; the group by time point and tracking identifier."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    imaging = next(one for one in pydicom.dcmread(path).ContentSequence if meaning(one) == "Imaging Measurements")
+    for group in imaging.ContentSequence:
+        words = {meaning(one): one for one in group.ContentSequence}
+        key = (str(words["Time Point"].TextValue), str(words["Tracking Identifier"].TextValue))
+        found[key] = {
+            meaning(one): float(one.MeasuredValueSequence[0].NumericValue)
+            for one in group.ContentSequence
+            if one.ValueType == "NUM"
+        }
+        site = words["Finding Site"]
+        region = [one for one in site.get("ContentSequence", []) if meaning(one) == "Topographical modifier"]
+        found[key]["region"] = region[0].ConceptCodeSequence[0].CodeMeaning if region else None
+        found[key]["uncertainty"] = [
+            float(part.MeasuredValueSequence[0].NumericValue)
+            for one in group.ContentSequence
+            if one.ValueType == "NUM"
+            for part in one.get("ContentSequence", [])
+            if "uncertainty" in meaning(part)
+        ]
+    return found
+
+
+def meaning(item) -> str:
+    return str(item.ConceptNameCodeSequence[0].CodeMeaning)
+
+
+def test_what_was_measured_of_a_lesion_stands_in_its_groups_by_codes_of_the_standard(tmp_path: Path) -> None:
+    report = measured_report()
+    ids = [row.id for row in report.lesions]
+    images = [images_of(tmp_path / name, name, ids) for name in BOTH]
+
+    write_dicom(tmp_path, report, images)
+
+    groups = measurements_of(tmp_path / "report.dcm")
+    for row in report.lesions:
+        before, after = row.baseline_volume_mm3 or 0.0, row.follow_up_volume_mm3
+        volumes = {"baseline": (before, row.baseline_interval_mm3), "follow-up": (after, row.follow_up_interval_mm3)}
+        for time, (volume, interval) in volumes.items():
+            if not volume:
+                continue
+            group = groups[time, f"lesion {row.id}"]
+            assert group["Volume"] == volume
+            assert group["uncertainty"] == pytest.approx([interval[1] - volume, volume - interval[0]])
+            assert group["Certainty of Finding"] == pytest.approx(100 * row.certainty)
+            assert group["Probability"] == row.probability
+            assert group.get("Long Axis") == (row.long_axis_mm if volume == max(before, after) else None)
+            assert group["region"].lower().replace(" ", "_") == row.region.value
+    if shutil.which("dciodvfy"):
+        verdict = subprocess.run(["dciodvfy", "-new", str(tmp_path / "report.dcm")], capture_output=True, text=True)
+        assert "Error" not in verdict.stderr

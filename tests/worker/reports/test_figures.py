@@ -10,8 +10,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from model.changes import Masks, compare
+from model.statuses import Status
 from tests.fixtures import report_case
-from worker.reports.figures import COLOURS, MOST_FIGURES, changed, close_ups, overview
+from worker.reports.figures import changed, draw, overview, triple
+from worker.reports.language import words
+from worker.reports.status_marks import COLOURS
+
+EN = words("en")
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +40,23 @@ def test_changed_lesions_come_new_first_and_large_first(figures):
     assert first.largest_mm3 > second.largest_mm3
 
 
-def test_no_more_close_ups_than_the_page_can_bear(figures):
-    changes = tuple(replace(figures.analysis.changes[0], id=n) for n in range(1, MOST_FIGURES + 5))
-    many = replace(figures, analysis=replace(figures.analysis, changes=changes))
-    assert len(list(close_ups(many))) == MOST_FIGURES
+def test_lesions_that_count_come_before_those_that_do_not(figures):
+    small = replace(figures.analysis.changes[2], id=99, status=Status.NEW, baseline_mm3=0.0, follow_up_mm3=9.0)
+    with_small = replace(figures.analysis, changes=(small, *figures.analysis.changes))
+    assert [c.id for c in changed(with_small)][-1] == 99
+
+
+def test_no_more_triples_than_the_page_can_bear_and_the_rest_is_counted(figures, monkeypatch):
+    monkeypatch.setattr("worker.reports.figures.MOST_FIGURES", 2)
+    pictures = draw(figures)
+    assert [one.lesion_id for one in pictures.triples] == [c.id for c in changed(figures.analysis)[:2]]
+    assert pictures.not_shown == 3
 
 
 def test_a_lesion_on_the_patients_right_is_drawn_on_the_left(figures):
     """The only enlarging lesion lies at 26 mm to the right of the midline: the left half of every slice."""
     single = replace(figures, baseline=None)
-    tiles = np.array_split(pixels(overview(single)), 6, axis=1)
+    tiles = np.array_split(pixels(overview(single, EN)), 6, axis=1)
     places = np.concatenate([columns_of(tile, COLOURS["enlarging"]) for tile in tiles])
     assert places.size > 0
     assert places.max() < 0.55
@@ -52,10 +64,10 @@ def test_a_lesion_on_the_patients_right_is_drawn_on_the_left(figures):
     assert left.min() > 0.5
 
 
-def test_a_close_up_outlines_its_lesion_in_the_colour_of_its_status(figures):
-    for change, picture in zip(changed(figures.analysis), close_ups(figures), strict=True):
+def test_a_triple_outlines_its_lesion_in_the_colour_of_its_status(figures):
+    for change, picture in zip(changed(figures.analysis), report_case.pictures().triples, strict=True):
         assert picture.lesion_id == change.id
-        assert columns_of(pixels(picture), COLOURS[change.status.value]).size > 10
+        assert columns_of(pixels(picture), COLOURS[change.status.value]).size > 5
 
 
 def test_a_brain_without_lesions_is_shown_too(figures):
@@ -70,14 +82,14 @@ def test_a_brain_without_lesions_is_shown_too(figures):
             grid=figures.grid,
         )
     )
-    picture = overview(replace(figures, analysis=from_nothing))
+    picture = overview(replace(figures, analysis=from_nothing), EN)
     assert pixels(picture).std() > 0.05
 
 
 def test_outside_the_brain_and_beyond_the_image_all_is_black(figures):
     nothing = replace(figures, baseline=None, follow_up=np.zeros_like(figures.follow_up))
-    for picture in close_ups(nothing):
-        image = pixels(picture)
+    for change in changed(nothing.analysis)[:2]:
+        image = pixels(triple(nothing, change, EN))
         grey = np.ptp(image, axis=-1) < 0.02
-        labels = 0.02  # part of the picture that the white letters and the title may cover
+        labels = 0.04  # part of the picture that the white letters, the arrow and the title may cover
         assert (image[grey].max(axis=-1) > 0.1).mean() < labels

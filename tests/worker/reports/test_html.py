@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from service.contracts.report import RESEARCH_USE, Counts, Reason
+from service.contracts.report import RESEARCH_USE, Reason
 from tests.fixtures import report_case
-from worker.reports.figures import MOST_FIGURES, draw
-from worker.reports.html import headline, render_html
+from tests.fixtures.measured_report import measured_report
+from worker.reports.html import render_html
+from worker.reports.language import words
 from worker.reports.summary import build_report
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -47,6 +48,8 @@ def html(report):
 
 PAGES = {
     "longitudinal": lambda: render_html(build_report(report_case.longitudinal()), report_case.pictures()),
+    "measured": lambda: render_html(measured_report(), report_case.pictures()),
+    "german": lambda: render_html(measured_report(), report_case.pictures(language="de"), "de"),
     "single": lambda: render_html(build_report(report_case.single()), report_case.pictures(longitudinal=False)),
     "not comparable": lambda: render_html(build_report(report_case.not_comparable()), None),
 }
@@ -63,10 +66,13 @@ def test_nothing_in_the_page_points_outside_it(kind):
 
 @pytest.mark.parametrize("kind", PAGES)
 def test_the_notice_stands_at_the_top_and_at_the_bottom(kind):
+    says = words("de" if kind == "german" else "en")
+    notice = f"{says('notice')} {says('not_verified')}."
     text = [part.strip() for part in Page(PAGES[kind]()).text if part.strip()]
-    body = text[next(n for n, part in enumerate(text) if part == RESEARCH_USE) :]
-    assert body[0] == body[-1] == RESEARCH_USE
-    assert body.count(RESEARCH_USE) == 2
+    body = text[text.index(notice) :]
+    assert body[0] == body[-1] == notice
+    assert body.count(notice) == 2
+    assert says("notice") == RESEARCH_USE or kind == "german"
 
 
 def test_the_page_forbids_what_it_does_not_need(html):
@@ -75,7 +81,7 @@ def test_the_page_forbids_what_it_does_not_need(html):
 
 
 def test_every_lesion_has_its_row(html, report):
-    rows = re.findall(r'<tr[^>]*><th scope="row">(\d+)</th>', html)
+    rows = re.findall(r'<tr[^>]*><th scope="row">(\d+)\s*</th>', html)
     assert [int(number) for number in rows] == [lesion.id for lesion in report.lesions]
 
 
@@ -87,8 +93,9 @@ def test_every_picture_says_what_it_shows_and_every_column_what_it_holds(html):
 
 
 def test_a_status_is_told_by_a_word_and_a_symbol_and_not_by_colour_alone(html):
-    for words in ("+ new", "▲ enlarging", "= stable", "▼ shrinking", "○ resolved", "? indeterminate"):
-        assert words in html
+    shown = html.replace("&nbsp;", " ").replace("\N{NO-BREAK SPACE}", " ")
+    for tag in ("+ new", "▲ enlarging", "= stable", "▼ shrinking", "○ resolved", "? indeterminate"):
+        assert tag in shown
 
 
 def test_values_are_escaped(report):
@@ -99,37 +106,35 @@ def test_values_are_escaped(report):
     assert html.count("&lt;script&gt;") == 2
 
 
-@pytest.mark.parametrize(
-    ("counts", "sentence"),
-    [
-        ({"new": 2, "enlarging": 1}, "2 new and 1 enlarging lesions"),
-        ({"new": 1}, "1 new lesion"),
-        ({"enlarging": 3, "stable": 4}, "3 enlarging lesions"),
-        ({"stable": 9, "resolved": 1}, "No new or enlarging lesion"),
-        ({"indeterminate": 2}, "No new or enlarging lesion (2 indeterminate)"),
-        ({"new": 1, "indeterminate": 1}, "1 new lesion (1 indeterminate)"),
-    ],
-)
-def test_the_headline_is_the_answer(report, counts, sentence):
-    changed = report.model_copy(update={"counts": Counts(**counts)})
-    assert headline(changed) == sentence
-
-
-def test_the_headline_of_a_pair_that_cannot_be_compared_says_why():
-    answer = headline(build_report(report_case.not_comparable()))
-    assert answer.startswith("Not comparable: the two brain masks do not lie on each other")
-
-
-def test_the_headline_of_one_time_point_counts_its_lesions():
-    assert headline(build_report(report_case.single())) == "5 lesions, 3.37 ml (one time point)"
-
-
 def test_the_page_says_how_many_changed_lesions_it_does_not_picture(report, html):
-    figures = report_case.figures()
-    new = next(c for c in figures.analysis.changes if c.status == "new")
-    many = replace(figures, analysis=replace(figures.analysis, changes=(new,) * (MOST_FIGURES + 3)))
-    assert "3 more changed lesions are in the table and not pictured" in render_html(report, draw(many))
+    pictures = report_case.pictures()
+    fewer = replace(pictures, triples=pictures.triples[:2], not_shown=3)
+    assert "3 more changed lesions are in the table and not pictured" in render_html(report, fewer)
+    one = replace(pictures, triples=pictures.triples[:4], not_shown=1)
+    assert "1 more changed lesion is in the table and not pictured" in render_html(report, one)
     assert "not pictured" not in html
+
+
+def test_regions_stand_with_the_sentence_that_no_criterion_is_assessed(html):
+    whole = PAGES["measured"]()
+    assert "no number here says that a criterion is met" in whole
+    assert all(words("en")(f"region.{one}") in whole for one in ("periventricular", "deep_white_matter"))
+    assert "McDonald" not in html  # without regions there is nothing to say of them
+
+
+def test_the_german_page_has_no_english_sentence_left():
+    """But what the report itself says: library names, the record of the model, the codes of reasons."""
+    english, german = (
+        {part.strip() for part in Page(PAGES[kind]()).text if len(part.split()) > 2} for kind in ("measured", "german")
+    )
+    assert {text for text in english & german if "{" not in text} == set()
+
+
+def test_german_numbers_have_a_decimal_comma():
+    text = " ".join(Page(PAGES["german"]()).text)
+    assert "3,22" in text
+    assert "01.03.2023" in text
+    assert re.search(r"\d\.\d+ (ml|mm)", text) is None
 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="NO BROWSER: chromium is not installed")

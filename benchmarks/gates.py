@@ -1,0 +1,227 @@
+"""Which verdict each damage gets from the quality gates: the calibration of `worker/quality_limits.py`.
+
+    python benchmarks/gates.py trials OUT.csv     the numbers of every trial, about half an hour of one core
+    python benchmarks/gates.py table OUT.csv      damage x verdict by the limits as they are now, as Markdown
+
+Trials are pairs of made people (`gate_heads.py`) and of the longitudinal patients. A pair of two people is aligned
+rigidly from the centres of the brains, and only the gates that tell people apart are asked: those of the alignment have
+no vote. Alignments of made people, whose voxels are 2 mm, run at `QUICK`.
+"""
+
+import csv
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from gate_damage import Damage, cropped, flipped, misaligned, moved, noisy
+from gate_heads import people
+from longitudinal import patients
+
+from model.volume import Affine, Volume
+from service.contracts.errors import MsDeltaError
+from service.contracts.report import Flag
+from worker.brain_mask import BrainMasker
+from worker.case import PairAlignment, Series, Study, TimePoint
+from worker.pair_evidence import evidence_of, same_brain
+from worker.pipeline_tools import network_masker
+from worker.preprocessing import prepare_pair
+from worker.quality import Assessment, assess_coverage, assess_pair, judge_person
+from worker.quality_limits import LIMITS
+from worker.registration import RegistrationSettings, agreement, align_pair
+
+QUICK = RegistrationSettings(working_spacing_mm=2.5, native_spacing_mm=2.0)
+USUAL = RegistrationSettings()
+SAME_PERSON = ("brain_shape", "brain_detail")
+OTHER_PEOPLE = 100
+UNDAMAGED, FLIPPED, DAMAGED = 10, 4, 2
+"""Made people with a second visit; of these with a flipped one, and with every other damage."""
+MISALIGNED_MM = (1.0, 2.0, 3.0, 5.0)
+DAMAGES = (
+    *(Damage("motion", f"{mm:g} mm", partial(moved, mm=mm)) for mm in (2.0, 6.0)),
+    *(Damage("noise", f"{part:.0%} of the signal", partial(noisy, part=part)) for part in (0.1, 0.3)),
+    *(Damage("cropped", f"{part:.0%} of the brain", partial(cropped, part=part)) for part in (0.15, 0.5)),
+)
+FLIP = Damage("left-right flip", "", flipped)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One pair and what was measured on it."""
+
+    damage: str
+    strength: str
+    source: str
+    pair: str
+    assessment: Assessment | None
+    """None: refused before the gates, by `error`."""
+    error: str = ""
+
+
+def main() -> None:
+    """Measure, or judge what was measured."""
+    if sys.argv[1:2] == ["table"]:
+        print(table(Path(sys.argv[2])))
+        return
+    torch.set_num_threads(1)
+    with Path(sys.argv[2]).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["damage", "strength", "source", "pair", "error", *LIMITS])
+        for trial in trials():
+            values = {} if trial.assessment is None else {c.name: c.value for c in trial.assessment.checks}
+            row = [trial.damage, trial.strength, trial.source, trial.pair, trial.error]
+            writer.writerow([*row, *("" if values.get(n) is None else values[n] for n in LIMITS)])
+            file.flush()
+
+
+def trials() -> Iterator[Trial]:
+    """All of them, the made people first."""
+    masker = network_masker(torch.device("cpu"))
+    first = [time_point(one.visit(0), masker) for one in people()]
+    yield from made_trials(first, masker)
+    scans = {v.name: time_point(v.flair, masker) for visits in patients() for v in visits}
+    others = [(a, b) for a, b in itertools.combinations(scans, 2) if a.split()[0] != b.split()[0]]
+    pairs = list(itertools.permutations(range(len(first)), 2))
+    for n in np.random.default_rng(5).permutation(len(pairs))[: OTHER_PEOPLE - len(others)]:
+        a, b = pairs[n]
+        yield two_people(first[a], first[b], "made", f"{a + 1} and {b + 1}")
+    for one, two in others:
+        yield two_people(scans[one], scans[two], "real", f"{one} and {two}")
+    yield from real_trials(scans, masker)
+
+
+def real_trials(scans: dict[str, TimePoint], masker: BrainMasker) -> Iterator[Trial]:
+    """Pairs of one longitudinal patient, as they are, misaligned and flipped."""
+    rng = np.random.default_rng(1)
+    for (a, before), (b, after) in itertools.combinations(scans.items(), 2):
+        if a.split()[0] != b.split()[0]:
+            continue
+        name = f"{a} and {b}"
+        pair = align(before, after, USUAL)
+        yield Trial("none", "", "real", name, assess(before, after, pair))
+        yield from misaligned_trials(before, after, pair, "real", name, rng)
+        flair = after.study.flair.volume  # its first axis lies across the head
+        mirrored = time_point(flair.like(flair.array[::-1].copy()), masker)
+        yield aligned_trial(FLIP, before, mirrored, "real", name, QUICK)
+
+
+def made_trials(first: list[TimePoint], masker: BrainMasker) -> Iterator[Trial]:
+    """Undamaged and damaged pairs of made people: the first visit and one a year later."""
+    rng = np.random.default_rng(2)
+    for n, (one, before) in enumerate(zip(people()[:UNDAMAGED], first, strict=False)):
+        name = str(n + 1)
+        after = time_point(one.visit(1), masker)
+        pair = align(before, after, QUICK)
+        yield Trial("none", "", "made", name, assess(before, after, pair))
+        if n < DAMAGED:
+            yield from misaligned_trials(before, after, pair, "made", name, rng)
+        wanted = [*(DAMAGES if n < DAMAGED else ()), *((FLIP,) if n < FLIPPED else ())]
+        for damage in wanted:
+            scan = damage.apply(after.study.flair.volume, after.brain.mask.array, rng)
+            try:
+                damaged = time_point(scan, masker)
+            except MsDeltaError as error:
+                yield Trial(damage.name, damage.strength, "made", name, None, error.code)
+                continue
+            yield aligned_trial(damage, before, damaged, "made", name, QUICK)
+
+
+def misaligned_trials(
+    before: TimePoint, after: TimePoint, pair: PairAlignment, source: str, name: str, rng: np.random.Generator
+) -> Iterator[Trial]:
+    """The pair with its alignment handed over wrong."""
+    for mm in MISALIGNED_MM:
+        wrong = misaligned(pair.baseline_from_follow_up, after.brain.mask, rng, mm=mm)
+        handed = replace(handed_over(before, after, wrong), inverse_consistency_mm=pair.inverse_consistency_mm)
+        yield Trial("misaligned", f"{mm:g} mm", source, name, assess(before, after, handed))
+
+
+def aligned_trial(
+    damage: Damage, before: TimePoint, after: TimePoint, source: str, name: str, settings: RegistrationSettings
+) -> Trial:
+    """A damaged pair on the usual way: aligned, judged; cropped ones also by what both scans show."""
+    try:
+        pair = align(before, after, settings)
+    except MsDeltaError as error:
+        return Trial(damage.name, damage.strength, source, name, None, error.code)
+    found = assess(before, after, pair)
+    if damage.name == "cropped":
+        found += assess_coverage(prepare_pair(before, after, pair, crop="union"))
+    return Trial(damage.name, damage.strength, source, name, found)
+
+
+def two_people(before: TimePoint, after: TimePoint, source: str, name: str) -> Trial:
+    """Two people; only the gates of the same person are asked."""
+    found = [check for check in judge_person(same_brain(before, after)) if check.name in SAME_PERSON]
+    return Trial("another person", "", source, name, Assessment(checks=tuple(found)))
+
+
+def assess(before: TimePoint, after: TimePoint, pair: PairAlignment) -> Assessment:
+    """As the pipeline does it."""
+    return assess_pair(before, after, pair, evidence_of(before, after, pair))
+
+
+def align(before: TimePoint, after: TimePoint, settings: RegistrationSettings) -> PairAlignment:
+    """As the pipeline does it."""
+    here, there = (before.study.flair.volume, before.brain.mask), (after.study.flair.volume, after.brain.mask)
+    return align_pair(*here, *there, settings=settings)
+
+
+def handed_over(before: TimePoint, after: TimePoint, transform: Affine) -> PairAlignment:
+    """An alignment that was not searched for, with its correlation and overlap."""
+    here, there = (before.study.flair.volume, before.brain.mask), (after.study.flair.volume, after.brain.mask)
+    correlation, overlap = agreement(*here, *there, transform)
+    return PairAlignment(
+        baseline_from_follow_up=transform,
+        inverse_consistency_mm=0.0,
+        correlation=correlation,
+        overlap=overlap,
+        backend="given",
+    )
+
+
+def time_point(flair: Volume, masker: BrainMasker) -> TimePoint:
+    """A study of FLAIR alone."""
+    series = Series(volume=flair, source="nifti", reasons=(), slice_thickness_mm=None)
+    study = Study(t1=None, flair=series, acquired=None, identity=None)
+    return TimePoint(study=study, brain=masker(flair), alignment=None)
+
+
+def table(path: Path) -> str:
+    """Damage x verdict, and which gates spoke."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| damage | strength | pairs | trials | green | amber | red | gates that spoke (times red + amber) |"]
+    lines.append("| --- | --- | --- | ---: | ---: | ---: | ---: | --- |")
+    keys = [(row["damage"], row["strength"], row["source"]) for row in rows]
+    for key in dict.fromkeys(keys):
+        found = [_flags(row) for row, of in zip(rows, keys, strict=True) if of == key]
+        worst = [_worst(flags) for flags in found]
+        spoke = []
+        for name in dict.fromkeys(name for flags in found for name in flags):
+            red, amber = (sum(flags.get(name) is flag for flags in found) for flag in (Flag.RED, Flag.AMBER))
+            if red + amber:
+                spoke.append((red, amber, f"{name} {red} + {amber}"))
+        words = ", ".join(text for _, _, text in sorted(spoke, reverse=True))
+        counts = " | ".join(str(worst.count(flag)) for flag in (Flag.GREEN, Flag.AMBER, Flag.RED))
+        lines.append(f"| {' | '.join(key)} | {len(found)} | {counts} | {words} |")
+    return "\n".join(lines)
+
+
+def _flags(row: dict[str, str]) -> dict[str, Flag]:
+    if row["error"]:
+        return {row["error"]: Flag.RED}
+    return {n: limit.judge(float(row[n])).flag for n, limit in LIMITS.items() if row[n] not in {"", "unknown"}}
+
+
+def _worst(flags: dict[str, Flag]) -> Flag:
+    order = [Flag.GREEN, Flag.AMBER, Flag.RED]
+    return max(flags.values(), key=order.index)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The FHIR bundle: by the model of R4, whole in itself, and about nobody by name."""
+
+import json
+import re
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from service.contracts.errors import ResultInconsistent
+from tests.fixtures import report_case
+from tests.fixtures.measured_report import measured_report
+from worker.reports import fhir
+from worker.reports.fhir import fhir_bundle, write_fhir
+from worker.reports.fhir_codes import OWN, UCUM, UNITS
+from worker.reports.summary import build_report
+
+KINDS = {
+    "measured": measured_report,
+    "longitudinal": lambda: build_report(report_case.longitudinal()),
+    "single": lambda: build_report(report_case.single()),
+    "not comparable": lambda: build_report(report_case.not_comparable()),
+}
+
+
+def resources(bundle, kind):
+    return [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == kind]
+
+
+def codes_in(tree):
+    """Every system and code, wherever it stands."""
+    if isinstance(tree, dict):
+        if "system" in tree and "code" in tree:
+            yield tree["system"], tree["code"]
+        for value in tree.values():
+            yield from codes_in(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from codes_in(value)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_written_file_follows_the_model_of_fhir(kind, language, tmp_path):
+    write_fhir(KINDS[kind](), tmp_path / "report.fhir.json", language)
+    bundle = Bundle.model_validate_json((tmp_path / "report.fhir.json").read_text(encoding="utf-8"))
+    (report,) = (one.resource for one in bundle.entry if one.resource.get_resource_type() == "DiagnosticReport")
+    assert (report.language, report.status) == (language, "preliminary")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_reference_is_an_entry_and_every_observation_is_a_result(kind):
+    bundle = fhir_bundle(KINDS[kind]())
+    urls = [one["fullUrl"] for one in bundle["entry"]]
+    assert len(set(urls)) == len(urls)
+    assert all(re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", url) for url in urls)
+    (report,) = resources(bundle, "DiagnosticReport")
+    of_observations = [e["fullUrl"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Observation"]
+    assert [one["reference"] for one in report["result"]] == of_observations
+    assert {one["device"]["reference"] for one in resources(bundle, "Observation")} <= set(urls)
+
+
+def test_the_patient_is_a_placeholder_and_nobody_is_named():
+    bundle = fhir_bundle(measured_report())
+    subjects = [one["subject"] for kind in ("DiagnosticReport", "Observation") for one in resources(bundle, kind)]
+    placeholder = {"type": "Patient", "identifier": {"system": "urn:msdelta:subject", "value": "job-1"}}
+    assert all(one == placeholder for one in subjects)
+    assert resources(bundle, "Patient") == []
+
+
+def test_units_are_ucum_and_codes_are_standard_or_openly_ours():
+    bundle = fhir_bundle(measured_report())
+    systems = {system for system, _ in codes_in(bundle)}
+    assert systems == {
+        OWN,
+        UCUM,
+        "http://loinc.org",
+        "http://snomed.info/sct",
+        "http://dicom.nema.org/resources/ontology/DCM",
+        "http://terminology.hl7.org/CodeSystem/v2-0074",
+        "http://terminology.hl7.org/CodeSystem/observation-category",
+    }
+    assert {code for system, code in codes_in(bundle) if system == UCUM} <= set(UNITS.values())
+    assert {code for system, code in codes_in(bundle) if system == "http://loinc.org"} == {"24590-2"}
+
+
+def test_what_is_not_compared_is_absent_with_the_reason():
+    bundle = fhir_bundle(KINDS["not comparable"]())
+    absent = [one for one in resources(bundle, "Observation") if "dataAbsentReason" in one]
+    assert len(absent) == 3
+    assert all("brain_overlap" in one["dataAbsentReason"]["text"] for one in absent)
+    assert all(not any(key.startswith("value") for key in one) for one in absent)
+
+
+def test_the_same_report_gives_the_same_bundle_and_another_job_other_identifiers():
+    report = measured_report()
+    other = fhir_bundle(report.model_copy(update={"job_id": "job-2"}))
+    bundle = fhir_bundle(report)
+    assert bundle == fhir_bundle(measured_report())
+    assert not {one["fullUrl"] for one in bundle["entry"]} & {one["fullUrl"] for one in other["entry"]}
+
+
+def test_a_bundle_that_does_not_follow_the_model_is_not_delivered(tmp_path, monkeypatch):
+    wrong = fhir_bundle(measured_report())
+    wrong["entry"][1]["resource"]["status"] = None
+    wrong["entry"][1]["resource"]["valueQuantity"] = {"value": "much"}
+    monkeypatch.setattr(fhir, "fhir_bundle", lambda *_: json.loads(json.dumps(wrong)))
+    with pytest.raises(ResultInconsistent, match="does not follow the model at entry"):
+        write_fhir(measured_report(), tmp_path / "report.fhir.json")

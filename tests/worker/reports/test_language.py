@@ -1,0 +1,175 @@
+"""The catalogue of phrases: whole in both languages, and what falls back to the report's own English."""
+
+import ast
+import string
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from service.contracts.measures import REGIONS_NOTE, LesionRegion
+from service.contracts.report import AI_RESULT, RESEARCH_USE, Check, LesionStatus, Reason
+from tests.fixtures import report_case
+from tests.fixtures.measured_report import measured_report
+from worker.reports import html, language
+from worker.reports.language import OWN_WORDS, words
+from worker.reports.summary import build_report
+
+WORKER = Path(__file__).parents[3] / "worker"
+QUALITY = sorted(WORKER.glob("quality*.py"))
+EN, DE = words("en"), words("de")
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+
+
+def test_both_languages_have_the_same_keys_and_placeholders():
+    german = {key: text for key, text in DE._phrases.items() if key.split(".")[0] not in OWN_WORDS}
+
+    assert german.keys() == EN._phrases.keys()
+    differ = [key for key, text in german.items() if placeholders(text) != placeholders(EN._phrases[key])]
+    assert differ == []
+
+
+def test_every_phrase_is_used():
+    """By its key, or by the part of it before a name that comes from the report."""
+    source = "".join(
+        path.read_text() for path in Path(html.__file__).parent.rglob("*") if path.suffix in {".py", ".html"}
+    )
+    prefixes = ("status", "status_head", "flag", "time", "region", "gates", "load", "quality", "lesions_table", "glass")
+    by_name = (
+        *prefixes,
+        "lesions",
+        "conclusion",
+        "subtitle",
+        "method",
+        "regions",
+        "changes",
+        "trend",
+        "interval",
+        "answers",
+    )
+    unused = [
+        key
+        for key in EN._phrases
+        if f'"{key}"' not in source and f"'{key}'" not in source
+        if not any(key.startswith(f"{one}.") for one in by_name)
+        if key.rsplit(".", 1)[0] not in source
+    ]
+    assert unused == []
+
+
+def test_the_catalogue_says_what_the_contract_says():
+    assert EN("notice") == RESEARCH_USE
+    assert EN("not_verified") == AI_RESULT
+    assert EN("regions.note") == REGIONS_NOTE
+    for says in (EN, DE):
+        assert all(f"status.{one}" in says and f"status_head.{one}" in says for one in LesionStatus)
+        assert all(f"region.{one}" in says for one in LesionRegion)
+
+
+def test_a_place_where_a_head_may_break_changes_no_letter():
+    for says in (EN, DE):
+        for status in LesionStatus:
+            assert says(f"status_head.{status}").replace("\N{SOFT HYPHEN}", "") == says(f"status.{status}")
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "sign", "english", "german"),
+    [
+        (3.215, 1, False, "3.2", "3,2"),
+        (1432.0, 0, False, "1432", "1432"),
+        (0.04, 1, True, "0.0", "0,0"),
+        (-0.04, 1, True, "0.0", "0,0"),
+        (0.144, 2, True, "+0.14", "+0,14"),
+        (-976.0, 0, True, "-976", "-976"),
+        (0.9, None, False, "0.9", "0,9"),
+    ],
+)
+def test_numbers_follow_the_language(value, decimals, sign, english, german):
+    assert EN.number(value, decimals, sign=sign) == english
+    assert DE.number(value, decimals, sign=sign) == german
+
+
+def test_dates_follow_the_language():
+    assert (EN.date("2023-04-02"), DE.date("2023-04-02"), DE.date(None)) == ("2023-04-02", "02.04.2023", "")
+    when = datetime(2024, 3, 2, 12, 5, tzinfo=UTC)
+    assert (EN.moment(when), DE.moment(when)) == ("2024-03-02 12:05 UTC", "02.03.2024 12:05 UTC")
+
+
+def test_a_reason_is_put_in_german_by_its_code_with_the_numbers_of_its_gate():
+    report = measured_report()
+    (reason,) = report.reasons
+    assert EN.reason(reason, report) == reason.message
+    assert DE.reason(reason, report) == (
+        "die beiden FLAIR ähneln sich nach der Registrierung nicht "
+        "(gemessen 0,53, erwartet mindestens 0,6, rot unter 0,45)"
+    )
+
+
+def test_an_unknown_code_keeps_its_english_message():
+    report = build_report(report_case.longitudinal())
+    unknown = Reason(code="of_tomorrow", flag="red", message="saw 1.5, expected 2")
+    check = Check(name="of_tomorrow", value=1.5, unit="furlong", flag="red", expected="at least 2 furlongs")
+    assert DE.reason(unknown, report) == unknown.message
+    assert (DE.gate(check.name), DE.value(check)) == ("of tomorrow", "1,5 furlong")
+
+
+def codes_of_quality() -> set[str]:
+    """Every name of a limit and every code of a reason that the gates can give, by their source."""
+    found = set()
+    for path in QUALITY:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"Limit", "Reason"}:
+                wanted = "name" if node.func.id == "Limit" else "code"
+                found |= {k.value.value for k in node.keywords if k.arg == wanted and isinstance(k.value, ast.Constant)}
+            if (
+                isinstance(node, ast.Assign)
+                and isinstance(node.value, ast.Dict)
+                and node.targets[0].id == "DIFFERENCES"
+            ):
+                found |= {key.value for key in node.value.keys}
+    return found
+
+
+def test_german_knows_every_code_of_the_gates():
+    codes = codes_of_quality()
+    assert len(codes) > 10
+    assert [code for code in sorted(codes) if f"reasons.{code}" not in DE] == []
+
+
+def test_a_gate_whose_value_is_a_word_is_put_in_german_too():
+    report = build_report(report_case.longitudinal())
+    check = Check(name="same_scanner", value="different", flag="amber", expected="same")
+    report = report.model_copy(update={"quality": (check,)})
+    assert (DE.gate(check.name), DE.value(check), DE.limits(check.expected)) == ("Scanner", "verschieden", "gleich")
+    reason = Reason(code="same_scanner", flag="amber", message="the two studies come from different scanners")
+    assert DE.reason(reason, report).startswith("die Untersuchungen stammen von verschiedenen Scannern")
+    nothing = check.model_copy(update={"name": "noise_ratio", "value": None, "expected": "at most 3"})
+    report = report.model_copy(update={"quality": (nothing,)})
+    unmeasured = DE.reason(Reason(code="noise_ratio", flag="amber", message="noise"), report)
+    assert unmeasured.endswith("(nicht messbar, erwartet höchstens 3)")
+
+
+def test_german_knows_every_reason_not_to_give_the_change_of_the_brain():
+    tree = ast.parse((WORKER / "brain_change.py").read_text())
+    (function,) = (one for one in tree.body if getattr(one, "name", "") == "_reason_against")
+    texts = [one.value for one in ast.walk(function) if isinstance(one, ast.Constant) and " " in str(one.value)]
+    sentences = [text.removesuffix(": ") for text in texts if len(text) > 5]
+    assert len(sentences) >= 5
+    assert [text for text in sentences if f"sentences.{text}" not in DE] == []
+    named = "not every quality gate is green: noise, flair_correlation"
+    assert DE.sentence(named) == "nicht jede Qualitätsprüfung ist grün: Rauschen, Korrelation der FLAIR"
+    assert EN.sentence(named) == named
+
+
+def test_limits_are_put_in_german_word_by_word():
+    assert DE.limits("at least 0.9, red below 0.75") == "mindestens 0,9, rot unter 0,75"
+    assert DE.limits("at most 3.5, red above 8") == "höchstens 3,5, rot über 8"
+    assert EN.limits("at least 0.9, red below 0.75") == "at least 0.9, red below 0.75"
+
+
+def test_a_phrase_that_does_not_exist_is_an_error():
+    with pytest.raises(KeyError, match="no such"):
+        language.words("en")("no such")

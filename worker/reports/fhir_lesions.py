@@ -1,0 +1,79 @@
+"""An Observation per lesion: what happened to it, where it lies, and every number of its row."""
+
+from service.contracts.report import LesionRow, Report
+from worker.reports.fhir_codes import (
+    CERTAINTY,
+    LONG_AXIS,
+    PROBABILITY,
+    TREND,
+    VOLUME,
+    Json,
+    component,
+    concept,
+    interval_component,
+    own,
+    quantity,
+    site,
+    status_concept,
+)
+
+AXES = ("x", "y", "z")
+
+
+def lesion_observations(report: Report) -> dict[str, Json]:
+    """By the row; the value is the status, where there is one."""
+    when = {"effectiveDateTime": report.follow_up.acquired} if report.follow_up.acquired else {}
+    return {f"lesion {row.id}": _lesion(row) | when for row in report.lesions}
+
+
+def _lesion(row: LesionRow) -> Json:
+    status = {} if row.status is None else {"valueCodeableConcept": status_concept(row.status)}
+    code = own("lesion", "MS lesion") if row.status is None else own("lesion-change", "Change of an MS lesion")
+    return {
+        "identifier": [{"system": "urn:msdelta:lesion", "value": str(row.id)}],
+        "code": concept(code, *([] if row.status is None else [TREND])),
+        "bodySite": site(row.region),
+        **status,
+        "component": [
+            component(concept(own("counted", "of the size that counts")), valueBoolean=row.counted),
+            *_volume("baseline", row.baseline_volume_mm3, row.baseline_interval_mm3),
+            *_volume("follow-up", row.follow_up_volume_mm3, row.follow_up_interval_mm3),
+            *_number("new-part-volume", row.new_part_volume_mm3, "mm3"),
+            *_number("equivalent-diameter", row.equivalent_diameter_mm, "mm"),
+            *_number("long-axis", row.long_axis_mm, "mm", LONG_AXIS),
+            *_number("surface-area", row.surface_mm2, "mm2"),
+            *_number("flair-change", row.flair_change_sd, "SD"),
+            *_number("certainty", row.certainty, "", CERTAINTY),
+            *_number("probability", row.probability, "", PROBABILITY),
+            _parts("baseline", row.baseline_components),
+            _parts("follow-up", row.follow_up_components),
+            *_place("centroid", row.centroid_mm),
+            *_place("baseline-centroid", row.baseline_centroid_mm),
+        ],
+    }
+
+
+def _volume(time: str, volume_mm3: float | None, interval: tuple[float, float] | None) -> list[Json]:
+    if volume_mm3 is None:
+        return []
+    return [
+        *_number(f"{time}-volume", volume_mm3, "mm3", VOLUME),
+        *interval_component(interval, "mm3", f"{time}-volume-interval-95"),
+    ]
+
+
+def _number(code: str, value: float | None, unit: str, *standard: Json) -> list[Json]:
+    if value is None:
+        return []
+    return [component(concept(own(code, code.replace("-", " ")), *standard), valueQuantity=quantity(value, unit))]
+
+
+def _parts(time: str, number: int) -> Json:
+    return component(concept(own(f"{time}-components", f"parts at {time}")), valueInteger=number)
+
+
+def _place(name: str, point: tuple[float, float, float] | None) -> list[Json]:
+    """A centre in patient axes (LPS) of the scan."""
+    if point is None:
+        return []
+    return [part for axis, mm in zip(AXES, point, strict=True) for part in _number(f"{name}-{axis}-lps", mm, "mm")]

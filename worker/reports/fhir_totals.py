@@ -1,0 +1,125 @@
+"""Observations of the whole brain: counts by status, volumes, regions, and the change of the brain's volume."""
+
+from collections.abc import Iterable
+
+from service.contracts.report import Counts, Flag, Report, StudySummary
+from worker.reports.fhir_codes import (
+    BRAIN,
+    NOT_PERFORMED,
+    NUMBER_OF_LESIONS,
+    VOLUME,
+    Json,
+    component,
+    concept,
+    interval_component,
+    own,
+    quantity,
+    site,
+)
+
+COUNTED = own("counted-lesions", "Number of lesions of at least the counted size")
+EVERY = own("lesions-of-any-size", "Number of lesions of at least the smallest size")
+"""The sizes stand in the rule set that the report names: 14 and 3 mm3 by default."""
+
+
+def total_observations(report: Report) -> dict[str, Json]:
+    """By a name of each; what the report does not give is left out, and a refused comparison says why."""
+    found = dict(_studies(report))
+    if report.mode == "longitudinal":
+        found |= dict(_changes(report))
+    for row in report.regions:
+        found[f"region {row.region.value}"] = {
+            "code": concept(own("lesions-in-region", "Lesions in a region of the brain")),
+            "bodySite": site(row.region),
+            **_acquired(report.follow_up),
+            "component": [
+                component(concept(COUNTED, NUMBER_OF_LESIONS), valueInteger=row.lesions),
+                *_by_status(row.counts),
+                *_volume("baseline-volume", row.baseline_volume_ml),
+                *_volume("follow-up-volume", row.follow_up_volume_ml),
+            ],
+        }
+    return found | _brain_volume(report)
+
+
+def _studies(report: Report) -> Iterable[tuple[str, Json]]:
+    counts, volumes, spread = report.lesion_counts, report.volumes_ml, report.volume_intervals_ml
+    every = counts.follow_up_from_3_mm3
+    numbers = [("follow-up", report.follow_up, volumes.follow_up, spread.follow_up, counts.follow_up, every)]
+    if report.baseline is not None and volumes.baseline is not None and counts.baseline is not None:
+        small = counts.baseline_from_3_mm3 or 0
+        numbers.insert(0, ("baseline", report.baseline, volumes.baseline, spread.baseline, counts.baseline, small))
+    for name, study, volume_ml, interval, counted, every in numbers:
+        shared = {"bodySite": concept(BRAIN), **_acquired(study)}
+        code = concept(own(f"{name}-lesion-volume", f"Lesion volume, {name}"), VOLUME)
+        parts = interval_component(interval, "ml")
+        yield (
+            f"{name} volume",
+            {
+                "code": code,
+                **shared,
+                "valueQuantity": quantity(volume_ml, "ml"),
+                **({"component": parts} if parts else {}),
+            },
+        )
+        yield (
+            f"{name} count",
+            {
+                "code": concept(own(f"{name}-lesions", f"Number of lesions, {name}"), NUMBER_OF_LESIONS),
+                **shared,
+                "valueInteger": counted,
+                "component": [component(concept(EVERY), valueInteger=every)],
+            },
+        )
+
+
+def _changes(report: Report) -> Iterable[tuple[str, Json]]:
+    """Counts by status and whether there is activity; of studies that cannot be compared, why."""
+    shared = {"bodySite": concept(BRAIN), **_acquired(report.follow_up)}
+    names = {"active": "Any new or enlarging lesion that counts"}
+    names |= {"lesions-by-change": "Lesions by change, those that count"}
+    names |= {"lesions-by-change-of-any-size": "Lesions by change, of any size"}
+    if report.counts is None or report.counts_from_3_mm3 is None or report.active is None:
+        why = "; ".join(f"{one.code}: {one.message}" for one in report.reasons if one.flag is Flag.RED)
+        absent = {"dataAbsentReason": concept(NOT_PERFORMED, text=why or "not comparable")}
+        for name, display in names.items():
+            yield name, {"code": concept(own(name, display)), **shared, **absent}
+        return
+    values: list[Json] = [
+        {"valueBoolean": report.active},
+        {"component": _by_status(report.counts)},
+        {"component": _by_status(report.counts_from_3_mm3)},
+    ]
+    for (name, display), value in zip(names.items(), values, strict=True):
+        yield name, {"code": concept(own(name, display)), **shared, **value}
+
+
+def _brain_volume(report: Report) -> dict[str, Json]:
+    change = report.brain_volume_change
+    if change is None:
+        return {}
+    made: Json = {"code": concept(own("brain-volume-change", "Brain volume change")), "bodySite": concept(BRAIN)}
+    made |= _acquired(report.follow_up)
+    if change.percent is None:
+        made["dataAbsentReason"] = concept(NOT_PERFORMED, text=change.reason or "")
+    else:
+        made["valueQuantity"] = quantity(change.percent, "%")
+        parts = interval_component(change.interval_percent, "%")
+        made |= {"component": parts} if parts else {}
+    return {"brain volume change": made}
+
+
+def _by_status(counts: Counts | None) -> list[Json]:
+    numbers = {} if counts is None else counts.model_dump()
+    codes = {name: concept(own(f"{name}-lesions", f"{name} lesions")) for name in numbers}
+    return [component(codes[name], valueInteger=n) for name, n in numbers.items()]
+
+
+def _volume(code: str, volume_ml: float | None) -> list[Json]:
+    if volume_ml is None:
+        return []
+    return [component(concept(own(code, code.replace("-", " ")), VOLUME), valueQuantity=quantity(volume_ml, "ml"))]
+
+
+def _acquired(study: StudySummary) -> Json:
+    return {"effectiveDateTime": study.acquired} if study.acquired else {}
