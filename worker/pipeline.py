@@ -41,11 +41,11 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
     with clock.stage(Stage.REGISTER) as done:
         settings = RegistrationSettings(backend=request.options.registration_backend)
         with ThreadPoolExecutor(2) as time_points:
-            coming = time_points.submit(_time_point, after, tools, settings)
-            baseline = None if before is None else _time_point(before, tools, settings)
+            coming = time_points.submit(as_time_point, after, tools, settings)
+            baseline = None if before is None else as_time_point(before, tools, settings)
             follow_up = coming.result()
         done(0.5)
-        pair, assessment = _align(baseline, follow_up, settings)
+        pair, assessment = align(baseline, follow_up, settings)
     work = Work(request=request, tools=tools, clock=clock)
     outcome = _longitudinal(baseline, follow_up, pair, assessment, work)
     if outcome is None:
@@ -65,7 +65,8 @@ def _read(request: CaseRequest, rules: SeriesRules) -> tuple[Study | None, Study
     )
 
 
-def _time_point(study: Study, tools: Tools, settings: RegistrationSettings) -> TimePoint:
+def as_time_point(study: Study, tools: Tools, settings: RegistrationSettings) -> TimePoint:
+    """The study with its brain, and its T1 aligned to its FLAIR."""
     brain = tools.brain_masker(study.flair.volume)
     alignment = None
     if study.t1 is not None:
@@ -73,9 +74,10 @@ def _time_point(study: Study, tools: Tools, settings: RegistrationSettings) -> T
     return TimePoint(study=study, brain=brain, alignment=alignment)
 
 
-def _align(
+def align(
     baseline: TimePoint | None, follow_up: TimePoint, settings: RegistrationSettings
 ) -> tuple[PairAlignment | None, Assessment]:
+    """How two time points lie to each other, and what the gates say of that."""
     if baseline is None:
         return None, assess_single(follow_up)
     try:
@@ -119,8 +121,8 @@ def _apart(
     baseline: TimePoint | None, follow_up: TimePoint, pair: PairAlignment | None, assessment: Assessment, work: Work
 ) -> Outcome:
     """Each scan with itself as its prior, on its own grid."""
-    after, analysis, prepared = _alone(follow_up, work)
-    before = None if baseline is None else _alone(baseline, work)[0]
+    after, analysis, prepared = segment_alone(follow_up, work)
+    before = None if baseline is None else segment_alone(baseline, work)[0]
     return Outcome(
         baseline=before,
         follow_up=after,
@@ -131,7 +133,8 @@ def _apart(
     )
 
 
-def _alone(time_point: TimePoint, work: Work) -> tuple[Segmented, ChangeAnalysis, NetworkInput]:
+def segment_alone(time_point: TimePoint, work: Work) -> tuple[Segmented, ChangeAnalysis, NetworkInput]:
+    """One scan with itself as its prior, on its own grid."""
     with work.clock.stage(Stage.PREPARE):
         prepared = prepare_single(time_point, crop=work.request.options.crop)
     prediction = _predict(prepared, work)

@@ -203,6 +203,13 @@ class InvalidOption(BadInput):
     title = "An option is not valid"
 
 
+class VisitsOutOfOrder(BadInput):
+    """Visits that are followed together are not given in the order of time."""
+
+    code = "visits_out_of_order"
+    title = "The visits are not in the order of time"
+
+
 class StudyGone(BadInput):
     """The PACS has no MR image of the study that it told us of."""
 
