@@ -48,6 +48,8 @@ class PreparedScans:
     """Inside the field of view of every image."""
     seen: tuple[Bool[NDArray[Any], "d h w"], ...]
     """Of each scan, inside the field of view of its own images."""
+    brains: tuple[Bool[NDArray[Any], "d h w"], ...]
+    """Of each scan, its own brain mask."""
 
 
 def prepare(scans: Sequence[PlacedScan], *, crop: Literal["union", "none"] = "union") -> PreparedScans:
@@ -79,7 +81,12 @@ def prepare(scans: Sequence[PlacedScan], *, crop: Literal["union", "none"] = "un
         views.append(seen)
         arrays.append(np.stack([t1, flair]))
     return PreparedScans(
-        scans=tuple(arrays), grid=grid, brain=brain, seen_in_all=np.logical_and.reduce(views), seen=tuple(views)
+        scans=tuple(arrays),
+        grid=grid,
+        brain=brain,
+        seen_in_all=np.logical_and.reduce(views),
+        seen=tuple(views),
+        brains=tuple(brains),
     )
 
 

@@ -75,14 +75,14 @@ class FollowedVisits:
     def network_input(self, pair: Pair) -> NetworkInput:
         """Two of the visits as a comparison sees them."""
         first, second = pair
-        scans, seen = self.prepared.scans, self.prepared.seen
+        scans, seen, brains = self.prepared.scans, self.prepared.seen, self.prepared.brains
         return NetworkInput(
             baseline=scans[first],
             follow_up=scans[second],
             grid=self.prepared.grid,
             baseline_from_grid=self.from_common[first],
             follow_up_from_grid=self.from_common[second],
-            brain=self.prepared.brain,
+            brain=np.asarray(brains[first] | brains[second]),
             seen_in_both=np.asarray(seen[first] & seen[second]),
         )
 
