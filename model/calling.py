@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.lesions import find_lesions
-from model.seen_change import Image, settle
+from model.rules import SeenChangeRules
+from model.seen_change import AS_SHIPPED, Image, settle
 
 Mask = Bool[NDArray[Any], "d h w"]
 Probability = Float32[NDArray[Any], "d h w"]
@@ -30,6 +31,7 @@ def call_lesions(
     follow_up: Probability,
     thresholds: Thresholds,
     flair: tuple[Image, Image] | None = None,
+    rules: SeenChangeRules = AS_SHIPPED,
 ) -> tuple[Mask | None, Mask]:
     """The lesion masks of a pair, or of one scan.
 
@@ -42,6 +44,7 @@ def call_lesions(
         follow_up: likewise.
         thresholds: of voxels and lesions.
         flair: both images, z-scored in the brain: the masks then differ only where these do (`model.seen_change`).
+        rules: when they do.
     """
     first = None if baseline is None else baseline >= thresholds.voxel
     second = follow_up >= thresholds.voxel
@@ -52,7 +55,7 @@ def call_lesions(
         first, second = None if first is None else first & sure, second & sure
     if first is None or flair is None:
         return first, second
-    settled = settle(first, second, flair)
+    settled = settle(first, second, flair, rules)
     return settled.baseline, settled.follow_up
 
 

@@ -13,9 +13,11 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from model.changes import Box, ChangeAnalysis, Masks, Status, compare
+from model.changes import ChangeAnalysis, Masks, compare
 from model.grid import Grid
+from model.group_masks import Box
 from model.metrics import HIT_IOU
+from model.statuses import Status
 
 Mask = Bool[NDArray[Any], "d h w"]
 MaskPair = tuple[Mask, Mask]

@@ -1,49 +1,23 @@
-"""What changed between two lesion masks, by the measurement rules (docs/architecture.md, version 1.1)."""
+"""What changed between two lesion masks, by the measurement rules (docs/architecture.md, version 1.2)."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from model.certainty import GroupOpinions, certainty
 from model.grid import Grid
-from model.lesions import COUNTED_MM3, SMALLEST_MM3, LesionMap, centroid_mm, find_lesions
-from model.overlaps import DILATION_MM, ROUNDING, Groups, group, within
+from model.group_masks import GroupLabels, GroupMasks, placed, widened
+from model.lesions import COUNTED_MM3, LesionMap, centroid_mm, find_lesions
+from model.overlaps import Groups, group, within
+from model.rules import ROUNDING, Rules
+from model.statuses import LABELS, Status, is_noise, status_with_unseen
 
-GROWTH_FACTOR = 1.5
-"""enlarging from this ratio of volumes on, shrinking from its inverse (measurement rules, status)."""
-GROWTH_MM3 = 14.0
-"""... and at least this difference of volumes: the smallest lesion that counts (measurement rules, status)."""
-
-
-class Status(StrEnum):
-    """What happened to a group; `LABELS` are its voxel values in a change map."""
-
-    NEW = "new"
-    ENLARGING = "enlarging"
-    STABLE = "stable"
-    SHRINKING = "shrinking"
-    RESOLVED = "resolved"
-    INDETERMINATE = "indeterminate"
-
-
-Box = tuple[slice, slice, slice]
-"""Where a group lies, in voxels."""
-
-LABELS: dict[Status, int] = {status: number for number, status in enumerate(Status, start=1)}
-
-OPPOSITE: dict[Status, Status] = {
-    Status.NEW: Status.RESOLVED,
-    Status.RESOLVED: Status.NEW,
-    Status.ENLARGING: Status.SHRINKING,
-    Status.SHRINKING: Status.ENLARGING,
-    Status.STABLE: Status.STABLE,
-    Status.INDETERMINATE: Status.INDETERMINATE,
-}
-"""The status when baseline and follow-up are swapped."""
+AS_SHIPPED = Rules()
+READ_WITHIN_MM = 1.0
+"""Another reading of a group may reach this far beyond its masks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +37,10 @@ class LesionChange:
     """World of the grid."""
     probability: float
     """Highest lesion probability in the group, either time point."""
+    counted_from_mm3: float = COUNTED_MM3
+    """By the rules that it was measured by."""
+    certainty: float | None = None
+    """That the direction of its status is right, 0 to 1; None without one, or without probabilities."""
 
     @property
     def largest_mm3(self) -> float:
@@ -71,8 +49,8 @@ class LesionChange:
 
     @property
     def counted(self) -> bool:
-        """At least 14 mm3."""
-        return self.largest_mm3 >= COUNTED_MM3 - 1e-9
+        """Whether it is large enough to count."""
+        return self.largest_mm3 >= self.counted_from_mm3 - ROUNDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,133 +82,102 @@ class Masks:
     follow_up_probability: Float32[NDArray[Any], "d h w"]
     seen_in_both: Bool[NDArray[Any], "d h w"]
     grid: Grid
+    baseline_opinions: tuple[Float32[NDArray[Any], "d h w"], ...] = ()
+    """Of lesion probability, beside the one above."""
+    follow_up_opinions: tuple[Float32[NDArray[Any], "d h w"], ...] = ()
+    threshold: float = 0.5
+    """From which probability on the masks hold a voxel."""
 
 
-def compare(masks: Masks) -> ChangeAnalysis:
+def compare(masks: Masks, rules: Rules = AS_SHIPPED) -> ChangeAnalysis:
     """The change table; without a baseline the follow-up's lesions with no status."""
-    follow_up = find_lesions(masks.follow_up, masks.grid.voxel_volume_mm3)
-    baseline = None if masks.baseline is None else find_lesions(masks.baseline, masks.grid.voxel_volume_mm3)
-    groups = group(baseline, follow_up, masks.grid)
-    table = _Table(masks=masks, baseline=baseline, follow_up=follow_up, groups=groups)
-    changes = tuple(table.rows())
-    either = np.where(table.at_follow_up > 0, table.at_follow_up, table.at_baseline)
+    volume, smallest = masks.grid.voxel_volume_mm3, rules.smallest_mm3
+    follow_up = find_lesions(masks.follow_up, volume, smallest_mm3=smallest)
+    baseline = None if masks.baseline is None else find_lesions(masks.baseline, volume, smallest_mm3=smallest)
+    groups = group(baseline, follow_up, masks.grid, rules)
+    labels = GroupLabels.of(baseline, follow_up, groups)
+    table = _Table(masks=masks, lesions=(baseline, follow_up), labels=labels, rules=rules)
+    changes = tuple(table.row(one) for one in labels.masks(groups.count))
     return ChangeAnalysis(
         changes=changes,
         baseline=baseline,
         follow_up=follow_up,
-        groups=either,
+        groups=labels.either,
         group_of=groups,
-        change_map=None if baseline is None else _change_map(either, changes),
+        change_map=None if baseline is None else _change_map(labels.either, changes),
     )
 
 
-def status_of(baseline_mm3: float, follow_up_mm3: float) -> Status:
-    """The status by volumes alone; a volume of zero means that there is no lesion at that time."""
-    if baseline_mm3 <= 0:
-        return Status.NEW
-    if follow_up_mm3 <= 0:
-        return Status.RESOLVED
-    if _has_grown(baseline_mm3, follow_up_mm3):
-        return Status.ENLARGING
-    if _has_grown(follow_up_mm3, baseline_mm3):
-        return Status.SHRINKING
-    return Status.STABLE
-
-
-def status_with_unseen(baseline_mm3: float, follow_up_mm3: float, unseen_mm3: tuple[float, float, float]) -> Status:
-    """The status by volumes, or `indeterminate` where it depends on what was not seen in both studies.
-
-    Each unseen voxel of the group may or may not have been lesion at either time. When the two extremes of that
-    disagree on the direction (activity, none, regression), nothing can be said.
-
-    Args:
-        baseline_mm3: volume of the group at baseline.
-        follow_up_mm3: the same at follow-up.
-        unseen_mm3: volume not seen in both, of the baseline, of the follow-up, and of the two together.
-    """
-    measured = status_of(baseline_mm3, follow_up_mm3)
-    if unseen_mm3[2] <= 0:
-        return measured
-    sure = (baseline_mm3 - unseen_mm3[0], follow_up_mm3 - unseen_mm3[1])
-    most = (sure[0] + unseen_mm3[2], sure[1] + unseen_mm3[2])
-    directions = {
-        _DIRECTION[measured],
-        _DIRECTION[status_of(_lesion(sure[0]), _lesion(most[1]))],
-        _DIRECTION[status_of(_lesion(most[0]), _lesion(sure[1]))],
-    }
-    return measured if len(directions) == 1 else Status.INDETERMINATE
-
-
-_DIRECTION = {Status.NEW: 1, Status.ENLARGING: 1, Status.STABLE: 0, Status.SHRINKING: -1, Status.RESOLVED: -1}
-
-
-def _has_grown(before_mm3: float, after_mm3: float) -> bool:
-    enough = after_mm3 - before_mm3 >= GROWTH_MM3 - ROUNDING
-    return enough and after_mm3 / before_mm3 >= GROWTH_FACTOR - ROUNDING
-
-
-def _lesion(volume_mm3: float) -> float:
-    """The volume, or 0 where it would have been dropped as too small."""
-    return volume_mm3 if volume_mm3 >= SMALLEST_MM3 - ROUNDING else 0.0
-
-
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Table:
-    """The rows, each measured inside its own box: a pass over the whole grid for each lesion would take seconds."""
+    masks: Masks
+    lesions: tuple[LesionMap | None, LesionMap]
+    labels: GroupLabels
+    rules: Rules
 
-    def __init__(self, *, masks: Masks, baseline: LesionMap | None, follow_up: LesionMap, groups: Groups) -> None:
-        self.masks = masks
-        self.lesions = (baseline, follow_up)
-        self.count = groups.count
-        self.at_follow_up = groups.of_follow_up[follow_up.labels]
-        self.at_baseline = np.zeros_like(self.at_follow_up) if baseline is None else groups.of_baseline[baseline.labels]
-
-    def rows(self) -> list[LesionChange]:
-        first = ndimage.find_objects(self.at_baseline, max_label=self.count)
-        second = ndimage.find_objects(self.at_follow_up, max_label=self.count)
-        return [self._row(n, _around(*boxes)) for n, boxes in enumerate(zip(first, second, strict=True), start=1)]
-
-    def _row(self, number: int, box: Box) -> LesionChange:
-        grid = self.masks.grid.crop(box)
-        before, after = self.at_baseline[box] == number, self.at_follow_up[box] == number
+    def row(self, one: GroupMasks) -> LesionChange:
+        grid = self.masks.grid.crop(one.box)
+        before, after = one.before, one.after
         volumes = (_mm3(before, grid), _mm3(after, grid))
-        status = None if self.lesions[0] is None else self._status(before, after, volumes, box)
+        status, sure = self._status(one, volumes)
+        grown = status is Status.ENLARGING
         return LesionChange(
-            id=number,
+            id=one.id,
             status=status,
             baseline_mm3=None if status is None else volumes[0],
             follow_up_mm3=volumes[1],
-            new_part_mm3=_mm3(after & ~within(before, grid, DILATION_MM), grid) if status is Status.ENLARGING else 0.0,
-            baseline_components=self._components(0, before, box),
-            follow_up_components=self._components(1, after, box),
+            new_part_mm3=_mm3(after & ~within(before, grid, self.rules.dilation_mm), grid) if grown else 0.0,
+            baseline_components=self._components(0, before, one),
+            follow_up_components=self._components(1, after, one),
             centroid_mm=centroid_mm(after if after.any() else before, grid),
-            probability=self._highest_probability(before, after, box),
+            probability=self._highest_probability(one),
+            counted_from_mm3=self.rules.counted_mm3,
+            certainty=sure,
         )
 
-    def _status(
-        self, before: NDArray[np.bool_], after: NDArray[np.bool_], volumes: tuple[float, float], box: Box
-    ) -> Status:
-        unseen, grid = ~self.masks.seen_in_both[box], self.masks.grid
-        parts = (before & unseen, after & unseen, (before | after) & unseen)
-        return status_with_unseen(*volumes, (_mm3(parts[0], grid), _mm3(parts[1], grid), _mm3(parts[2], grid)))
+    def _status(self, one: GroupMasks, volumes: tuple[float, float]) -> tuple[Status | None, float | None]:
+        """The status, and how certain its direction is."""
+        if self.lesions[0] is None:
+            return None, None
+        unseen, grid = ~self.masks.seen_in_both[one.box], self.masks.grid
+        parts = (one.before & unseen, one.after & unseen, (one.before | one.after) & unseen)
+        unseen_mm3 = (_mm3(parts[0], grid), _mm3(parts[1], grid), _mm3(parts[2], grid))
+        status = status_with_unseen(*volumes, unseen_mm3, self.rules)
+        if status is Status.INDETERMINATE:
+            return status, None
+        sure = self._certainty(status, one)
+        grown = status in {Status.ENLARGING, Status.SHRINKING} and is_noise(*volumes, self.rules)
+        whole = status in {Status.NEW, Status.RESOLVED}
+        doubtful = whole and sure is not None and sure < self.rules.least_certainty
+        return (Status.INDETERMINATE, None) if grown or doubtful else (status, sure)
 
-    def _components(self, time: int, mask: NDArray[np.bool_], box: Box) -> int:
+    def _certainty(self, status: Status, one: GroupMasks) -> float | None:
+        masks = self.masks
+        if masks.baseline_probability is None:
+            return None
+        box = widened(one.box, 1 + int(READ_WITHIN_MM / min(masks.grid.spacing)), masks.grid.shape)
+        before, after = placed(one.before, one.box, box), placed(one.after, one.box, box)
+        near = within(before | after, masks.grid.crop(box), READ_WITHIN_MM)
+        opinions = GroupOpinions(
+            baseline=tuple(p[box] for p in (masks.baseline_probability, *masks.baseline_opinions)),
+            follow_up=tuple(p[box] for p in (masks.follow_up_probability, *masks.follow_up_opinions)),
+            before=before,
+            after=after,
+            zone=(near & ~self.labels.others(one.id, box)) | before | after,
+            threshold=masks.threshold,
+            voxel_mm3=masks.grid.voxel_volume_mm3,
+        )
+        return certainty(status, opinions, self.rules)
+
+    def _components(self, time: int, mask: NDArray[np.bool_], one: GroupMasks) -> int:
         lesions = self.lesions[time]
-        return 0 if lesions is None else len(np.unique(lesions.labels[box][mask]))
+        return 0 if lesions is None else len(np.unique(lesions.labels[one.box][mask]))
 
-    def _highest_probability(self, before: NDArray[np.bool_], after: NDArray[np.bool_], box: Box) -> float:
-        values = [self.masks.follow_up_probability[box][after]]
+    def _highest_probability(self, one: GroupMasks) -> float:
+        values = [self.masks.follow_up_probability[one.box][one.after]]
         if self.masks.baseline_probability is not None:
-            values.append(self.masks.baseline_probability[box][before])
+            values.append(self.masks.baseline_probability[one.box][one.before])
         return float(min(1.0, max((float(v.max()) for v in values if v.size), default=0.0)))
-
-
-def _around(first: Box | None, second: Box | None) -> Box:
-    """The box around both; a group has voxels at one time point at least."""
-    one, other = first or second, second or first
-    if one is None or other is None:
-        raise ValueError("first: the group has no voxel at either time point")
-    a, b, c = (slice(min(s.start, t.start), max(s.stop, t.stop)) for s, t in zip(one, other, strict=True))
-    return a, b, c
 
 
 def _mm3(mask: NDArray[np.bool_], grid: Grid) -> float:

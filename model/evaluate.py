@@ -22,7 +22,6 @@ from scipy import ndimage
 from model.anatomy_network import SHIPPED
 from model.calling import Thresholds, call_lesions
 from model.change_scores import change_table
-from model.changes import Status
 from model.checkpoint import load
 from model.grid import network_grid
 from model.lesions import COUNTED_MM3, find_lesions
@@ -31,6 +30,7 @@ from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
 from model.rescan import rescan_score, rescanned
 from model.scan_scores import scan_scores
 from model.sliding_window import lesion_probabilities
+from model.statuses import Status
 from model.synthesis import make_sample
 from model.training_pool import TrainingPool, load_pool
 

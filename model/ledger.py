@@ -15,11 +15,13 @@ from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from model.changes import ChangeAnalysis, LesionChange, Masks, Status, compare, status_with_unseen
+from model.changes import AS_SHIPPED, ChangeAnalysis, LesionChange, Masks, compare
 from model.grid import Grid
 from model.ledger_events import LedgerEvent, events_of
 from model.ledger_graph import LedgerGraph, ledger_graph
 from model.lesions import COUNTED_MM3, LesionMap, Point, centroid_mm, find_lesions
+from model.rules import ROUNDING, Rules
+from model.statuses import Status, is_noise, status_with_unseen
 from model.visit_chain import Pair
 
 Box = tuple[slice, slice, slice]
@@ -36,6 +38,10 @@ class VisitMasks:
     pairs: tuple[Pair, ...]
     """Visits that are compared with each other."""
     grid: Grid
+    opinions: tuple[tuple[Float32[NDArray[Any], "d h w"], ...], ...] = ()
+    """Of each visit, lesion probability by other readings; empty: there are none."""
+    threshold: float = 0.5
+    """From which probability on the masks hold a voxel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,8 @@ class LedgerLesion:
     changes: tuple[LedgerChange, ...]
     """Of each compared pair that shows it, in the order of `VisitMasks.pairs`."""
     events: tuple[LedgerEvent, ...]
+    counted_from_mm3: float = COUNTED_MM3
+    """By the rules that it was measured by."""
 
     @property
     def largest_mm3(self) -> float:
@@ -81,8 +89,8 @@ class LedgerLesion:
 
     @property
     def counted(self) -> bool:
-        """At least 14 mm3 at some visit."""
-        return self.largest_mm3 >= COUNTED_MM3 - 1e-9
+        """Whether it is large enough to count at some visit."""
+        return self.largest_mm3 >= self.counted_from_mm3 - ROUNDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,12 +104,13 @@ class Ledger:
     """Of each compared pair, by itself."""
 
 
-def make_ledger(visits: VisitMasks) -> Ledger:
+def make_ledger(visits: VisitMasks, rules: Rules = AS_SHIPPED) -> Ledger:
     """The ledger of one or more visits. Reversing the visits reverses every row; only the numbers differ."""
-    maps = tuple(find_lesions(mask, visits.grid.voxel_volume_mm3) for mask in visits.masks)
-    analyses = {pair: _analysis(visits, pair) for pair in visits.pairs}
-    graph = ledger_graph(maps, visits.grid)
-    table = _Table(visits=visits, maps=maps, graph=graph, analyses=analyses)
+    volume, smallest = visits.grid.voxel_volume_mm3, rules.smallest_mm3
+    maps = tuple(find_lesions(mask, volume, smallest_mm3=smallest) for mask in visits.masks)
+    analyses = {pair: compare(_masks(visits, pair), rules) for pair in visits.pairs}
+    graph = ledger_graph(maps, visits.grid, rules)
+    table = _Table(visits=visits, maps=maps, graph=graph, analyses=analyses, rules=rules)
     return Ledger(lesions=tuple(table.rows()), maps=maps, graph=graph, analyses=analyses)
 
 
@@ -125,17 +134,19 @@ def parts_by_lesion(
     return found
 
 
-def _analysis(visits: VisitMasks, pair: Pair) -> ChangeAnalysis:
+def _masks(visits: VisitMasks, pair: Pair) -> Masks:
+    """What a comparison of two of the visits works on."""
     first, second = pair
-    return compare(
-        Masks(
-            baseline=visits.masks[first],
-            follow_up=visits.masks[second],
-            baseline_probability=visits.probabilities[first],
-            follow_up_probability=visits.probabilities[second],
-            seen_in_both=visits.seen[first] & visits.seen[second],
-            grid=visits.grid,
-        )
+    return Masks(
+        baseline=visits.masks[first],
+        follow_up=visits.masks[second],
+        baseline_probability=visits.probabilities[first],
+        follow_up_probability=visits.probabilities[second],
+        seen_in_both=visits.seen[first] & visits.seen[second],
+        grid=visits.grid,
+        baseline_opinions=visits.opinions[first] if visits.opinions else (),
+        follow_up_opinions=visits.opinions[second] if visits.opinions else (),
+        threshold=visits.threshold,
     )
 
 
@@ -149,8 +160,9 @@ class _Table:
         maps: tuple[LesionMap, ...],
         graph: LedgerGraph,
         analyses: dict[Pair, ChangeAnalysis],
+        rules: Rules,
     ) -> None:
-        self.visits, self.maps, self.graph = visits, maps, graph
+        self.visits, self.maps, self.graph, self.rules = visits, maps, graph, rules
         self.at = [ids[one.labels] for ids, one in zip(graph.id_of, maps, strict=True)]
         self.parts = {
             pair: parts_by_lesion(analysis, graph.id_of[pair[0]], graph.id_of[pair[1]])
@@ -172,7 +184,9 @@ class _Table:
         volumes = tuple(visit.volume_mm3 for visit in visits)
         parts = {change.pair: change.parts for change in changes}
         events = events_of(number, volumes=volumes, parts=parts, graph=self.graph)
-        return LedgerLesion(id=number, visits=visits, changes=changes, events=events)
+        return LedgerLesion(
+            id=number, visits=visits, changes=changes, events=events, counted_from_mm3=self.rules.counted_mm3
+        )
 
     def _at_visit(self, visit: int, mask: NDArray[np.bool_], everywhere: NDArray[np.bool_], box: Box) -> LesionAtVisit:
         there = bool(mask.any())
@@ -189,13 +203,16 @@ class _Table:
         self, pair: Pair, parts: tuple[LesionChange, ...], masks: list[NDArray[np.bool_]], box: Box
     ) -> LedgerChange:
         first, second = pair
-        only = parts[0].status if len(parts) == 1 else None
+        if len(parts) == 1 and parts[0].status is not None:
+            return LedgerChange(pair=pair, status=parts[0].status, parts=parts)
         before, after = masks[first], masks[second]
         unseen = ~(self.visits.seen[first][box] & self.visits.seen[second][box])
         unseen_mm3 = [self._mm3(mask & unseen) for mask in (before, after, before | after)]
         volumes = self._mm3(before), self._mm3(after)
-        together = status_with_unseen(*volumes, (unseen_mm3[0], unseen_mm3[1], unseen_mm3[2]))
-        return LedgerChange(pair=pair, status=only or together, parts=parts)
+        status = status_with_unseen(*volumes, (unseen_mm3[0], unseen_mm3[1], unseen_mm3[2]), self.rules)
+        if status in {Status.ENLARGING, Status.SHRINKING} and is_noise(*volumes, self.rules):
+            status = Status.INDETERMINATE
+        return LedgerChange(pair=pair, status=status, parts=parts)
 
     def _mm3(self, mask: NDArray[np.bool_]) -> float:
         return int(np.count_nonzero(mask)) * self.visits.grid.voxel_volume_mm3

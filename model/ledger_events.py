@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from model.changes import LesionChange, Status
+from model.changes import LesionChange
 from model.ledger_graph import LedgerGraph
+from model.statuses import Status
 from model.visit_chain import Pair, neighbours
 
 

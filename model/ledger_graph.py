@@ -20,7 +20,8 @@ from scipy.sparse.csgraph import connected_components
 
 from model.grid import Grid
 from model.lesions import LesionMap
-from model.overlaps import edges
+from model.overlaps import AS_SHIPPED, edges
+from model.rules import Rules
 from model.visit_chain import Pair
 
 Edges = frozenset[Pair]
@@ -42,7 +43,7 @@ class LedgerGraph:
         return max((int(ids.max()) for ids in self.id_of), default=0)
 
 
-def ledger_graph(maps: Sequence[LesionMap], grid: Grid) -> LedgerGraph:
+def ledger_graph(maps: Sequence[LesionMap], grid: Grid, rules: Rules = AS_SHIPPED) -> LedgerGraph:
     """Lesions over time, numbered by the first visit that shows them; a later visit changes no number but by joining.
 
     Every two visits are matched, not only neighbours: else a lesion that had gone would return with another number, and
@@ -51,10 +52,12 @@ def ledger_graph(maps: Sequence[LesionMap], grid: Grid) -> LedgerGraph:
     Args:
         maps: lesions of each visit on one grid, in the order of time.
         grid: of the maps.
+        rules: of matching.
     """
-    found = {pair: frozenset(edges(maps[pair[0]], maps[pair[1]], grid)) for pair in combinations(range(len(maps)), 2)}
+    pairs = combinations(range(len(maps)), 2)
+    found = {pair: frozenset(edges(maps[pair[0]], maps[pair[1]], grid, rules)) for pair in pairs}
     starts = list(accumulate((len(one.volumes_mm3) for one in maps), initial=0))
-    joined = [(starts[i] + a - 1, starts[j] + b - 1) for (i, j), pairs in found.items() for a, b in pairs]
+    joined = [(starts[i] + a - 1, starts[j] + b - 1) for (i, j), both in found.items() for a, b in both]
     number = _numbered(starts[-1], joined)
     zero = np.zeros(1, np.int32)
     parts = np.split(number, starts[1:-1])

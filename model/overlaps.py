@@ -19,13 +19,9 @@ from scipy.sparse.csgraph import connected_components
 
 from model.grid import Grid
 from model.lesions import LesionMap
+from model.rules import ROUNDING, Rules
 
-DILATION_MM = 1.0
-"""Lesions are compared with this slack, about the error of a good registration (measurement rules, matching)."""
-OVERLAP_PART = 0.10
-"""An edge joins lesions that share at least this part of the smaller (measurement rules, matching)."""
-ROUNDING = 1e-9
-"""Volumes are products of voxel counts: a value on a limit counts as on it."""
+AS_SHIPPED = Rules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,11 +37,11 @@ class Groups:
         return int(max(self.of_baseline.max(), self.of_follow_up.max()))
 
 
-def group(baseline: LesionMap | None, follow_up: LesionMap, grid: Grid) -> Groups:
+def group(baseline: LesionMap | None, follow_up: LesionMap, grid: Grid, rules: Rules = AS_SHIPPED) -> Groups:
     """Connected parts of the graph: numbered by the first follow-up lesion, resolved ones after them."""
     n_follow_up = len(follow_up.volumes_mm3)
     n_baseline = 0 if baseline is None else len(baseline.volumes_mm3)
-    pairs = set() if baseline is None else edges(baseline, follow_up, grid)
+    pairs = set() if baseline is None else edges(baseline, follow_up, grid, rules)
     rows = [f - 1 for _, f in pairs]
     columns = [n_follow_up + b - 1 for b, _ in pairs]
     size = n_follow_up + n_baseline
@@ -59,19 +55,19 @@ def group(baseline: LesionMap | None, follow_up: LesionMap, grid: Grid) -> Group
     )
 
 
-def edges(baseline: LesionMap, follow_up: LesionMap, grid: Grid) -> set[tuple[int, int]]:
+def edges(baseline: LesionMap, follow_up: LesionMap, grid: Grid, rules: Rules = AS_SHIPPED) -> set[tuple[int, int]]:
     """Pairs (baseline label, follow-up label) that overlap enough.
 
     Either side is dilated in turn and one of the two suffices, so that swapping the time points swaps every pair and
     nothing else: dilating the baseline alone would join a large old lesion to a small new one, and not the reverse.
     """
-    forward = _overlaps(baseline, follow_up, grid)
-    backward = {(b, f): voxels for (f, b), voxels in _overlaps(follow_up, baseline, grid).items()}
+    forward = _overlaps(baseline, follow_up, grid, rules.dilation_mm)
+    backward = {(b, f): voxels for (f, b), voxels in _overlaps(follow_up, baseline, grid, rules.dilation_mm).items()}
     found = set()
     for pair in forward.keys() | backward.keys():
         smaller = min(baseline.volumes_mm3[pair[0] - 1], follow_up.volumes_mm3[pair[1] - 1])
         shared = max(forward.get(pair, 0), backward.get(pair, 0)) * grid.voxel_volume_mm3
-        if shared >= OVERLAP_PART * smaller - ROUNDING:
+        if shared >= rules.overlap_part * smaller - ROUNDING:
             found.add(pair)
     return found
 
@@ -83,16 +79,16 @@ def within(mask: Bool[NDArray[np.bool_], "d h w"], grid: Grid, distance_mm: floa
     return np.asarray(ndimage.distance_transform_edt(~mask, sampling=grid.spacing) <= distance_mm + 1e-6)
 
 
-def _overlaps(grown: LesionMap, other: LesionMap, grid: Grid) -> dict[tuple[int, int], int]:
-    """Voxels of each lesion of `other` inside each lesion of `grown` dilated by 1 mm."""
-    reach = int(np.ceil(DILATION_MM / min(grid.spacing))) + 1
+def _overlaps(grown: LesionMap, other: LesionMap, grid: Grid, slack_mm: float) -> dict[tuple[int, int], int]:
+    """Voxels of each lesion of `other` inside each dilated lesion of `grown`."""
+    reach = int(np.ceil(slack_mm / min(grid.spacing))) + 1
     shared: dict[tuple[int, int], int] = {}
     for label, box in enumerate(ndimage.find_objects(grown.labels.astype(np.int32)), start=1):
         wide = tuple(slice(max(0, s.start - reach), s.stop + reach) for s in box)
         near = other.labels[wide]
         if not near.any():
             continue
-        counts = np.bincount(near[within(grown.labels[wide] == label, grid, DILATION_MM)])
+        counts = np.bincount(near[within(grown.labels[wide] == label, grid, slack_mm)])
         shared.update({(label, int(n)): int(counts[n]) for n in np.flatnonzero(counts) if n > 0})
     return shared
 

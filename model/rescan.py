@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from model.calling import Probability, Thresholds, call_lesions
 from model.change_scores import change_table
-from model.changes import Status
 from model.grid import network_grid
 from model.scanner import acquire, draw_acquisition
+from model.statuses import Status
 
 Scan = Float32[NDArray[np.float32], "2 d h w"]
 

@@ -19,23 +19,14 @@ from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.rules import SeenChangeRules
+
 Mask = Bool[NDArray[Any], "d h w"]
 Image = Float32[NDArray[Any], "d h w"]
 Box = tuple[slice, ...]
 
 CUBE = np.ones((3, 3, 3), bool)
-RING = (1, 4)
-"""Dilations of the lesion between which the ring around it lies, voxels."""
-SMALLEST_RING = 10
-"""Voxels below which nothing is known of the surroundings."""
-STAYS = 0.5
-"""A part that keeps this much of its contrast has not changed."""
-LEAST = 0.4
-"""Contrast that comes or goes with a lesion, at least, in standard deviations of the brain."""
-SMALLEST_CORE = 200
-"""Voxels of lesion at both times from which the scans' contrasts can be told apart."""
-LARGEST_SCALE = 2.0
-"""Between the contrasts of two scans that are made alike."""
+AS_SHIPPED = SeenChangeRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,53 +38,55 @@ class Settled:
     parts: int
 
 
-def settle(baseline: Mask, follow_up: Mask, flair: tuple[Image, Image]) -> Settled:
+def settle(baseline: Mask, follow_up: Mask, flair: tuple[Image, Image], rules: SeenChangeRules = AS_SHIPPED) -> Settled:
     """Leaves the masks different only where the images are. Swapping the time points swaps the masks.
 
     Args:
         baseline: lesions at one time.
         follow_up: at the other, on the same grid.
         flair: of the baseline and of the follow-up, z-scored in the brain, zero outside.
+        rules: when a part has changed.
     """
     either = baseline | follow_up
     brain = (flair[0] != 0) & (flair[1] != 0)
-    images = _alike(*flair, core=baseline & follow_up, brain=brain)
+    images = _alike(flair, core=baseline & follow_up, brain=brain, rules=rules)
     labels = np.asarray(cc3d.connected_components(np.ascontiguousarray(either), connectivity=26))
     masks = baseline.copy(), follow_up.copy()
     parts = 0
     for label, found in enumerate(ndimage.find_objects(labels), start=1):
-        box = _widened(found, RING[1])
+        box = _widened(found, rules.ring_to_voxels)
         whole = labels[box] == label
         marks = baseline[box] & whole, follow_up[box] & whole
         if np.array_equal(*marks):
             continue
-        ring = _ring(whole) & brain[box] & ~either[box]
-        if ring.sum() < SMALLEST_RING:
+        ring = _ring(whole, rules) & brain[box] & ~either[box]
+        if ring.sum() < rules.smallest_ring_voxels:
             continue
         views = images[0][box], images[1][box]
         for at, other in ((0, 1), (1, 0)):
             for part in _parts(marks[at] & ~marks[other]):
                 seen = part & brain[box]
-                if seen.any() and not _changed(seen, ring, views[at], views[other]):
+                if seen.any() and not _changed(seen, ring, (views[at], views[other]), rules):
                     masks[0][box][part] = masks[1][box][part] = True
                     parts += 1
     return Settled(baseline=masks[0], follow_up=masks[1], parts=parts)
 
 
-def _changed(part: Mask, ring: Mask, with_lesion: Image, without: Image) -> bool:
-    """Whether it stands out with the lesion and no longer without."""
-    there, left = (float(view[part].mean() - np.median(view[ring])) for view in (with_lesion, without))
-    return there - max(left, 0.0) >= LEAST and left < STAYS * there
+def _changed(part: Mask, ring: Mask, views: tuple[Image, Image], rules: SeenChangeRules) -> bool:
+    """Whether it stands out in the first view, with the lesion, and no longer in the second, without."""
+    there, left = (float(view[part].mean() - np.median(view[ring])) for view in views)
+    return there - max(left, 0.0) >= rules.least_contrast_sd and left < rules.stays_part * there
 
 
-def _alike(first: Image, second: Image, *, core: Mask, brain: Mask) -> tuple[Image, Image]:
+def _alike(images: tuple[Image, Image], *, core: Mask, brain: Mask, rules: SeenChangeRules) -> tuple[Image, Image]:
     """Both images with the same contrast between what is lesion in both and the brain."""
-    if core.sum() < SMALLEST_CORE:
-        return first, second
-    contrast = [float(image[core].mean() - np.median(image[brain])) for image in (first, second)]
+    first, second = images
+    if core.sum() < rules.smallest_core_voxels:
+        return images
+    contrast = [float(image[core].mean() - np.median(image[brain])) for image in images]
     if min(contrast) <= 0:
-        return first, second
-    scale = np.float32(np.clip(contrast[1] / contrast[0], 1 / LARGEST_SCALE, LARGEST_SCALE) ** 0.5)
+        return images
+    scale = np.float32(np.clip(contrast[1] / contrast[0], 1 / rules.largest_scale, rules.largest_scale) ** 0.5)
     return first * scale, second / scale
 
 
@@ -102,8 +95,9 @@ def _parts(mask: Mask) -> list[Mask]:
     return [labels == label for label in range(1, int(labels.max()) + 1)]
 
 
-def _ring(lesion: Mask) -> Mask:
-    near, far = (ndimage.binary_dilation(lesion, CUBE, iterations=n) for n in RING)
+def _ring(lesion: Mask, rules: SeenChangeRules) -> Mask:
+    reach = rules.ring_from_voxels, rules.ring_to_voxels
+    near, far = (ndimage.binary_dilation(lesion, CUBE, iterations=n) for n in reach)
     return np.asarray(far & ~near)
 
 

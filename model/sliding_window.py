@@ -67,6 +67,23 @@ def predict_pair(
     return maps[0], maps[1]
 
 
+def predict_pair_and_alone(
+    network: PairNetwork, baseline: Image, follow_up: Image, *, settings: WindowSettings, progress: Progress
+) -> tuple[Map, Map, Map, Map]:
+    """As `predict_pair`, and after those two a second opinion of each scan: with itself as its prior.
+
+    The encoder passes serve all four: an opinion costs one decoder pass.
+    """
+
+    def four(tiles: Sequence[Tensor]) -> list[Tensor]:
+        first, second = (network.encode(tile) for tile in tiles)
+        pairs = ((first, second), (second, first), (first, first), (second, second))
+        return [network.decode(current, prior)[0] for current, prior in pairs]
+
+    maps = _run(network, [baseline, follow_up], four, outputs=4, settings=settings, progress=progress)
+    return maps[0], maps[1], maps[2], maps[3]
+
+
 def lesion_probabilities(
     network: PairNetwork, baseline: Scan, follow_up: Scan, *, patch: Triple, mirror_axes: tuple[int, ...] = ()
 ) -> tuple[Probability, Probability]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.calling import Mask, Probability, Thresholds, sure_components
-from model.seen_change import Image, settle
+from model.rules import SeenChangeRules
+from model.seen_change import AS_SHIPPED, Image, settle
 from model.visit_chain import Pair
 
 
@@ -14,6 +15,7 @@ def call_visits(
     thresholds: Thresholds,
     flair: Sequence[Image] | None = None,
     pairs: Sequence[Pair] = (),
+    rules: SeenChangeRules = AS_SHIPPED,
 ) -> tuple[Mask, ...]:
     """The lesion mask of each visit; reversing the visits reverses the masks.
 
@@ -25,6 +27,7 @@ def call_visits(
         thresholds: of voxels and lesions.
         flair: of each visit, z-scored in the brain: masks then differ only where these do (`model.seen_change`).
         pairs: the visits that are compared with each other.
+        rules: when the images differ.
     """
     masks = tuple(probability >= thresholds.voxel for probability in probabilities)
     if thresholds.lesion > thresholds.voxel:
@@ -32,10 +35,12 @@ def call_visits(
         surest = np.maximum.reduce(list(probabilities))
         sure = sure_components(either, surest, thresholds.lesion)
         masks = tuple(mask & sure for mask in masks)
-    return masks if flair is None else settle_visits(masks, flair, pairs)
+    return masks if flair is None else settle_visits(masks, flair, pairs, rules)
 
 
-def settle_visits(masks: Sequence[Mask], flair: Sequence[Image], pairs: Sequence[Pair]) -> tuple[Mask, ...]:
+def settle_visits(
+    masks: Sequence[Mask], flair: Sequence[Image], pairs: Sequence[Pair], rules: SeenChangeRules = AS_SHIPPED
+) -> tuple[Mask, ...]:
     """Leaves the masks of every compared pair different only where its images are (`model.seen_change.settle`).
 
     All pairs are settled from the same masks and what each adds is put together, so that their order does not matter. A
@@ -46,7 +51,7 @@ def settle_visits(masks: Sequence[Mask], flair: Sequence[Image], pairs: Sequence
     unsettled = list(pairs)
     while unsettled:
         for first, second in unsettled:
-            settled = settle(now[first], now[second], (flair[first], flair[second]))
+            settled = settle(now[first], now[second], (flair[first], flair[second]), rules)
             outcome[first, second] = settled.baseline, settled.follow_up
         for pair in unsettled:
             for visit, mask in zip(pair, outcome[pair], strict=True):

@@ -50,12 +50,16 @@ class NetworkBrainMasker:
     def __call__(self, flair: Volume) -> BrainMask:
         """The mask on the FLAIR's own grid."""
         stripped = stripped_brain(flair)
+        found = region_map(flair, model=self.model, bf16=self.bf16)
+        regions = flair.like(found.regions(Grid.of(flair)))
         if stripped is not None:
-            return BrainMask(mask=flair.like(stripped), skull_stripped=True, explained=1.0)
-        regions = region_map(flair, model=self.model, bf16=self.bf16)
-        mask = regions.brain(Grid.of(flair), csf=self.csf)
-        self._check(float(mask.sum()) * flair.voxel_volume_mm3 / 1000.0, regions.explained)
-        return BrainMask(mask=flair.like(mask), skull_stripped=False, explained=regions.explained)
+            told = found.explained >= self.least_explained
+            return BrainMask(
+                mask=flair.like(stripped), skull_stripped=True, explained=1.0, regions=regions if told else None
+            )
+        mask = found.brain(Grid.of(flair), csf=self.csf)
+        self._check(float(mask.sum()) * flair.voxel_volume_mm3 / 1000.0, found.explained)
+        return BrainMask(mask=flair.like(mask), skull_stripped=False, explained=found.explained, regions=regions)
 
     def _check(self, volume_ml: float, explained: float) -> None:
         if not self.smallest_ml <= volume_ml <= self.largest_ml:

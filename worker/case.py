@@ -84,6 +84,8 @@ class BrainMask:
     """The input came without skull, so the mask is its own nonzero region."""
     explained: float
     """How far the regions of a brain say what the image shows, 0 to 1; 1.0 for skull-stripped input."""
+    regions: Volume | None = None
+    """uint8, `model.head_labels.Region` on the FLAIR's own grid; None: the regions could not be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,6 +136,9 @@ class Prediction:
 
     baseline: Float32[NDArray[Any], "d h w"] | None
     follow_up: Float32[NDArray[Any], "d h w"]
+    baseline_alone: Float32[NDArray[Any], "d h w"] | None = None
+    """A second opinion: the scan as its own prior; None where it was not asked for."""
+    follow_up_alone: Float32[NDArray[Any], "d h w"] | None = None
 
 
 IDENTITY_4X4: Affine = np.eye(4)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.calling import Thresholds
 from model.checkpoint import LoadedModel
-from model.sliding_window import WindowSettings, predict_one, predict_pair
+from model.sliding_window import WindowSettings, predict_one, predict_pair, predict_pair_and_alone
 from service.contracts.options import CompareOptions
 from worker.case import NetworkInput, Prediction
 
@@ -39,7 +39,8 @@ class Ensemble:
 def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptions, progress: Report) -> Prediction:
     """Probabilities on the common grid.
 
-    Without a baseline the scan is its own prior, and one encoder pass serves both.
+    Without a baseline the scan is its own prior, and one encoder pass serves both. Second opinions are asked for of a
+    pair whose scans are each other's priors.
     """
     scans = [_on_device(array, ensemble) for array in (prepared.baseline, prepared.follow_up) if array is not None]
     window = _window(ensemble, options)
@@ -51,7 +52,9 @@ def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptio
     maps = [_probability(total / len(ensemble.members), prepared) for total in totals]
     return Prediction(
         baseline=maps[0] if prepared.baseline is not None else None,
-        follow_up=maps[-1],
+        follow_up=maps[min(1, len(maps) - 1)],
+        baseline_alone=maps[2] if len(maps) == 4 else None,
+        follow_up_alone=maps[3] if len(maps) == 4 else None,
     )
 
 
@@ -62,6 +65,8 @@ def _logits(
     if len(scans) == 1:
         return [predict_one(network, scans[0], None, settings=window, progress=progress)]
     baseline, follow_up = scans
+    if options.prior_for_first == "follow-up" and options.certainty:
+        return list(predict_pair_and_alone(network, baseline, follow_up, settings=window, progress=progress))
     if options.prior_for_first == "follow-up":
         return list(predict_pair(network, baseline, follow_up, settings=window, progress=progress))
     first = predict_one(network, baseline, None, settings=window, progress=_share(progress, 0, 2))

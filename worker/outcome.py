@@ -7,13 +7,14 @@ from pathlib import Path
 from model.changes import ChangeAnalysis
 from service.contracts.options import CompareOptions
 from worker.case import NetworkInput, PairAlignment
+from worker.comparing import Measured
+from worker.measurement_rules import Profile
 from worker.pipeline_tools import Tools
 from worker.quality import Assessment
 from worker.segmentation import Segmented
 from worker.stage_clock import StageClock
 
-FLAIR = 1
-"""Its channel in a prepared scan."""
+NOTHING_MEASURED = Measured()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Outcome:
     prepared: NetworkInput
     assessment: Assessment
     pair: PairAlignment | None
+    measured: Measured = NOTHING_MEASURED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,4 +51,6 @@ class Work:
 
     request: CaseRequest
     tools: Tools
+    profile: Profile
+    """The measurement rules that were asked for."""
     clock: StageClock

@@ -8,21 +8,18 @@ report says why (docs/decisions/0004).
 
 from concurrent.futures import ThreadPoolExecutor
 
-from model.calling import call_lesions
-from model.changes import ChangeAnalysis, Masks, compare
 from service.contracts.errors import RegistrationFailed
 from service.contracts.report import Report
 from worker.case import NetworkInput, PairAlignment, Prediction, Progress, Stage, Study, TimePoint
+from worker.comparing import Compared, HowToCompare, compare_case
 from worker.inference import predict
-from worker.outcome import FLAIR, CaseRequest, Outcome, Work
+from worker.outcome import CaseRequest, Outcome, Work
 from worker.pipeline_tools import Tools
 from worker.preprocessing import prepare_pair, prepare_single
 from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
 from worker.results import write_results
-from worker.segmentation import (
-    Segmented,
-)
+from worker.segmentation import Segmented
 from worker.series_rules import SeriesRules
 from worker.stage_clock import StageClock
 from worker.study_reader import HowToChoose, StudyFolder, read_pair, read_study
@@ -35,6 +32,7 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
         MsDeltaError: the input cannot be used, or the work failed; its code says which. What `progress` raises
             (a cancelled job) passes through.
     """
+    profile = tools.measurement_rules.profile(request.options.rules_profile)
     clock = StageClock(progress)
     with clock.stage(Stage.READ):
         before, after = _read(request, tools.series_rules)
@@ -46,7 +44,7 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
             follow_up = coming.result()
         done(0.5)
         pair, assessment = align(baseline, follow_up, settings)
-    work = Work(request=request, tools=tools, clock=clock)
+    work = Work(request=request, tools=tools, profile=profile, clock=clock)
     outcome = _longitudinal(baseline, follow_up, pair, assessment, work)
     if outcome is None:
         outcome = _apart(baseline, follow_up, pair, assessment, work)
@@ -106,11 +104,12 @@ def _longitudinal(
         return _apart(baseline, follow_up, pair, assessment, work)
     prediction = _predict(prepared, work)
     with work.clock.stage(Stage.COMPARE):
-        analysis = _compare(prepared, prediction, work)
+        compared = compare_case(prepared, prediction, (baseline, follow_up), how_to_compare(work))
     return Outcome(
-        baseline=_segmented(baseline, prepared, prediction, analysis, first=True),
-        follow_up=_segmented(follow_up, prepared, prediction, analysis, first=False),
-        analysis=analysis,
+        baseline=_segmented(baseline, prepared, prediction, compared, first=True),
+        follow_up=_segmented(follow_up, prepared, prediction, compared, first=False),
+        analysis=compared.analysis,
+        measured=compared.measured,
         prepared=prepared,
         assessment=assessment,
         pair=pair,
@@ -121,26 +120,27 @@ def _apart(
     baseline: TimePoint | None, follow_up: TimePoint, pair: PairAlignment | None, assessment: Assessment, work: Work
 ) -> Outcome:
     """Each scan with itself as its prior, on its own grid."""
-    after, analysis, prepared = segment_alone(follow_up, work)
+    after, compared, prepared = segment_alone(follow_up, work)
     before = None if baseline is None else segment_alone(baseline, work)[0]
     return Outcome(
         baseline=before,
         follow_up=after,
-        analysis=analysis if baseline is None else None,
+        analysis=compared.analysis if baseline is None else None,
+        measured=compared.measured,
         prepared=prepared,
         assessment=assessment,
         pair=pair,
     )
 
 
-def segment_alone(time_point: TimePoint, work: Work) -> tuple[Segmented, ChangeAnalysis, NetworkInput]:
+def segment_alone(time_point: TimePoint, work: Work) -> tuple[Segmented, Compared, NetworkInput]:
     """One scan with itself as its prior, on its own grid."""
     with work.clock.stage(Stage.PREPARE):
         prepared = prepare_single(time_point, crop=work.request.options.crop)
     prediction = _predict(prepared, work)
     with work.clock.stage(Stage.COMPARE):
-        analysis = _compare(prepared, prediction, work)
-    return _segmented(time_point, prepared, prediction, analysis, first=False), analysis, prepared
+        compared = compare_case(prepared, prediction, (time_point,), how_to_compare(work))
+    return _segmented(time_point, prepared, prediction, compared, first=False), compared, prepared
 
 
 def _predict(prepared: NetworkInput, work: Work) -> Prediction:
@@ -148,30 +148,21 @@ def _predict(prepared: NetworkInput, work: Work) -> Prediction:
         return predict(prepared, ensemble=work.tools.ensemble, options=work.request.options, progress=done)
 
 
-def _compare(prepared: NetworkInput, prediction: Prediction, work: Work) -> ChangeAnalysis:
+def how_to_compare(work: Work) -> HowToCompare:
+    """What the options and the measurement rules say of the compare stage."""
     options = work.request.options
-    thresholds = work.tools.ensemble.thresholds(options)
-    flair = None
-    if prepared.baseline is not None and options.mask_only_changes == "settle":
-        flair = prepared.baseline[FLAIR], prepared.follow_up[FLAIR]
-    baseline, follow_up = call_lesions(prediction.baseline, prediction.follow_up, thresholds, flair)
-    return compare(
-        Masks(
-            baseline=baseline,
-            follow_up=follow_up,
-            baseline_probability=prediction.baseline,
-            follow_up_probability=prediction.follow_up,
-            seen_in_both=prepared.seen_in_both,
-            grid=prepared.grid,
-        )
+    return HowToCompare(
+        thresholds=work.tools.ensemble.thresholds(options),
+        settle=options.mask_only_changes == "settle",
+        rules=work.profile.of_masks(options.mask_only_changes),
     )
 
 
 def _segmented(
-    time_point: TimePoint, prepared: NetworkInput, prediction: Prediction, analysis: ChangeAnalysis, *, first: bool
+    time_point: TimePoint, prepared: NetworkInput, prediction: Prediction, compared: Compared, *, first: bool
 ) -> Segmented:
     probability = prediction.baseline if first else prediction.follow_up
-    lesions = analysis.baseline if first else analysis.follow_up
+    lesions = compared.analysis.baseline if first else compared.analysis.follow_up
     flair_from_grid = prepared.baseline_from_grid if first else prepared.follow_up_from_grid
     if probability is None or lesions is None or flair_from_grid is None:
         raise ValueError("first: there is no baseline in this case")

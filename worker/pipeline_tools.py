@@ -12,6 +12,7 @@ from model.sliding_window import WindowSettings
 from service.contracts.input_errors import BackendUnavailable, InvalidCheckpoint
 from worker.brain_mask import BrainMasker, NetworkBrainMasker
 from worker.inference import Ensemble
+from worker.measurement_rules import MeasurementRules, load_measurement_rules, packaged_measurement_rules
 from worker.series_rules import SeriesRules
 from worker.series_rules_file import load_rules, packaged_rules
 
@@ -28,22 +29,30 @@ class Tools:
     ensemble: Ensemble
     brain_masker: BrainMasker
     series_rules: SeriesRules = field(default_factory=packaged_rules)
+    measurement_rules: MeasurementRules = field(default_factory=packaged_measurement_rules)
 
 
-def load_tools(*, weights: Path | None = None, device: str = "auto", series_rules: Path | None = None) -> Tools:
+def load_tools(
+    *,
+    weights: Path | None = None,
+    device: str = "auto",
+    series_rules: Path | None = None,
+    measurement_rules: Path | None = None,
+) -> Tools:
     """Tools with the weights of a file or folder, or the shipped ones.
 
     Args:
         weights: a safetensors file, or a folder with several (an ensemble).
         device: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where there is one.
         series_rules: a site's file of rules for choosing T1 and FLAIR; the shipped ones where left out.
+        measurement_rules: a site's file of what its numbers are measured by; likewise.
 
     Raises:
-        InvalidOption: the file of series rules is not valid.
+        InvalidOption: a file of rules is not valid.
         InvalidCheckpoint: the weights cannot be used.
         BackendUnavailable: the device is not there.
     """
-    rules = load_rules(series_rules)
+    rules, measuring = load_rules(series_rules), load_measurement_rules(measurement_rules)
     torch.set_flush_denormal(True)  # denormals slow convolutions on CPUs several-fold
     chosen = chosen_device(device)
     try:
@@ -58,7 +67,9 @@ def load_tools(*, weights: Path | None = None, device: str = "auto", series_rule
             member.network.channels_last()
     window = WindowSettings(patch=members[0].preprocessing.patch, bf16=bf16, skip_empty=True)
     ensemble = Ensemble(members=members, device=chosen, window=window)
-    return Tools(ensemble=ensemble, brain_masker=network_masker(chosen), series_rules=rules)
+    return Tools(
+        ensemble=ensemble, brain_masker=network_masker(chosen), series_rules=rules, measurement_rules=measuring
+    )
 
 
 def network_masker(device: torch.device) -> NetworkBrainMasker:

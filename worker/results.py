@@ -6,9 +6,10 @@ from model.volume import Volume
 from service.contracts.options import CompareOptions
 from service.contracts.report import ModelInfo, Report
 from worker.artifacts import write_dicom, write_dicom_pages, write_images, write_pages, write_report
+from worker.comparing import FLAIR
 from worker.dicom_reader import read_headers
 from worker.inference import Ensemble
-from worker.outcome import FLAIR, Outcome, Work
+from worker.outcome import Outcome, Work
 from worker.reports.dicom_seg import LesionImages, TimePointName
 from worker.reports.figures import FigureInputs, Pictures, draw
 from worker.reports.overlay import Scan
@@ -38,6 +39,8 @@ def write_results(outcome: Outcome, work: Work) -> Report:
         baseline=outcome.baseline,
         follow_up=outcome.follow_up,
         analysis=outcome.analysis,
+        measured=outcome.measured,
+        profile=work.profile,
         assessment=outcome.assessment,
         pair=outcome.pair,
         mask_volumes_ml=(volumes.get("baseline"), volumes["follow_up"]),

@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
-from model.changes import LABELS, ChangeAnalysis, Status
+from model.changes import ChangeAnalysis
 from model.grid import Grid
 from model.lesions import LesionMap
 from model.resampling import labels_onto_grid, onto_grid
+from model.statuses import LABELS, Status
 from model.volume import Affine, Volume
 from worker.case import TimePoint
 

@@ -68,7 +68,12 @@ def _runner() -> Runner:
 
 @lru_cache(maxsize=1)
 def _tools() -> Tools:
-    return load_tools(weights=settings.weights, device=settings.device, series_rules=settings.series_rules)
+    return load_tools(
+        weights=settings.weights,
+        device=settings.device,
+        series_rules=settings.series_rules,
+        measurement_rules=settings.measurement_rules,
+    )
 
 
 @signals.worker_ready.connect

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
+from numpy.typing import NDArray
 
 from model.ledger import Ledger
 from model.preprocess import PreparedScans
@@ -11,6 +14,7 @@ from model.visit_chain import Pair
 from model.volume import Affine
 from service.contracts.options import CompareOptions
 from worker.case import NetworkInput, PairAlignment, TimePoint
+from worker.comparing import Measured
 from worker.outcome import CaseRequest
 from worker.quality import Assessment
 from worker.segmentation import Segmented
@@ -88,14 +92,30 @@ class FollowedVisits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FollowedLedger:
+    """The ledger of the visits that can be followed."""
+
+    visits: FollowedVisits
+    ledger: Ledger
+    measured: dict[Pair, Measured]
+    """Of the rows of each compared pair, by the places of its visits in the chain."""
+    probabilities: tuple[Float32[NDArray[Any], "d h w"], ...]
+    """Of each visit, on the common grid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SeriesOutcome:
     """What the stages up to `compare` found."""
 
     time_points: tuple[TimePoint, ...]
     links: dict[Pair, Link]
     """Of every pair of visits that was looked at, by their numbers."""
-    followed: FollowedVisits | None
+    found: FollowedLedger | None
     """None: no two visits can be compared."""
-    ledger: Ledger | None
     segmented: tuple[Segmented, ...]
     """Each visit: the followed ones on the common grid, the others alone on their own."""
+
+    @property
+    def chain(self) -> tuple[int, ...]:
+        """Numbers of the visits that are followed, counted from 0; none where no two can be compared."""
+        return () if self.found is None else self.found.visits.chain

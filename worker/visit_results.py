@@ -34,6 +34,7 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
             outcome=outcome,
             masks=tuple(masks),
             mask_volumes_ml=tuple(_volume_ml(mask) for mask in masks.values()),
+            profile=work.profile,
             model=model_info(work.tools.ensemble, request.options),
             timings_s=work.clock.seconds,
             job_id=request.job_id,
@@ -47,17 +48,15 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
 
 def _mask_name(visit: int, outcome: SeriesOutcome) -> str:
     """The name says it where the numbers in the mask are not the ledger's."""
-    followed = outcome.followed is not None and visit in outcome.followed.chain
-    return f"visit_{visit + 1}_lesions.nii.gz" if followed else f"visit_{visit + 1}_lesions_alone.nii.gz"
+    return f"visit_{visit + 1}_lesions{'' if visit in outcome.chain else '_alone'}.nii.gz"
 
 
 def _mask(visit: int, outcome: SeriesOutcome) -> Volume:
     """int32 on the FLAIR grid of the visit: ids of the ledger, or numbers of its own where the visit stands alone."""
     lesions = native_lesions(outcome.segmented[visit])
-    followed, ledger = outcome.followed, outcome.ledger
-    if followed is None or ledger is None or visit not in followed.chain:
+    if outcome.found is None or visit not in outcome.chain:
         return lesions
-    return native_rows(lesions, ledger.graph.id_of[followed.chain.index(visit)])
+    return native_rows(lesions, outcome.found.ledger.graph.id_of[outcome.chain.index(visit)])
 
 
 def _volume_ml(mask: Volume) -> float:

@@ -40,6 +40,16 @@ class CompareOptions(BaseModel):
         default="settle",
         description="where the two masks differ and FLAIR does not: one answer for both times, or as they are",
     )
+    rules_profile: str = Field(
+        default="default",
+        max_length=64,
+        description="of the measurement rules: default, growth_20_percent, or one of the site's own file",
+    )
+    certainty: bool = Field(
+        default=True,
+        description="ask the network for a second opinion of each scan, with itself as its prior, for the certainty of "
+        "each change; otherwise certainty comes from the first opinions alone",
+    )
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
     missing_t1: Literal["refuse", "flair_only"] = Field(
         default="refuse",

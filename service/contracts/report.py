@@ -8,8 +8,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-REPORT_SCHEMA_VERSION = "1.0"
-MEASUREMENT_RULES_VERSION = "1.1"
+from service.contracts.measures import BrainVolumeChange, Interval, LesionRegion, RulesInfo, VolumeIntervalsMl
+
+REPORT_SCHEMA_VERSION = "1.1"
+MEASUREMENT_RULES_VERSION = "1.2"
 RESEARCH_USE = "For research use. Not a medical device."
 AI_RESULT = "AI result, not verified"
 """Stands on every page and in every DICOM object of a result."""
@@ -74,6 +76,24 @@ class LesionRow(_Frozen):
     baseline_components: int = Field(ge=0, description="more than one: lesions merged")
     follow_up_components: int = Field(ge=0, description="more than one: a lesion split")
     probability: float = Field(ge=0, le=1, description="highest lesion probability inside it, either time point")
+    region: LesionRegion | None = Field(default=None, description="null: not known where the brain's parts lie")
+    surface_mm2: float | None = Field(default=None, description="of its surface at the larger of its time points")
+    long_axis_mm: float | None = Field(
+        default=None, description="longest extent in any direction at the larger of its time points"
+    )
+    flair_change_sd: float | None = Field(
+        default=None,
+        description="mean FLAIR over its voxels of either time, follow-up minus baseline, each scan in standard "
+        "deviations of its own normal-appearing white matter; null in single time point mode",
+    )
+    certainty: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="that the direction of its status (more, the same, less) is right; null without a direction",
+    )
+    baseline_interval_mm3: Interval | None = Field(default=None, description="95 %; null: not known or no lesion then")
+    follow_up_interval_mm3: Interval | None = Field(default=None, description="95 %; null: not known or no lesion then")
 
 
 class Counts(_Frozen):
@@ -85,6 +105,16 @@ class Counts(_Frozen):
     shrinking: int = 0
     resolved: int = 0
     indeterminate: int = 0
+
+
+class RegionRow(_Frozen):
+    """The lesions of one region of the brain; `service.contracts.measures.REGIONS_NOTE` belongs beside them."""
+
+    region: LesionRegion
+    lesions: int = Field(ge=0, description="at least 14 mm3, groups of either time point")
+    counts: Counts | None = Field(description="of these, by status; null in single time point mode")
+    baseline_volume_ml: float | None = Field(description="from 3 mm3; null in single time point mode")
+    follow_up_volume_ml: float = Field(description="from 3 mm3")
 
 
 class VolumesMl(_Frozen):
@@ -190,3 +220,9 @@ class Report(_Frozen):
     job_id: str | None = None
     created: AwareDatetime
     timings_s: dict[str, float]
+    regions: tuple[RegionRow, ...] = Field(
+        default=(), description="counts and volumes by region; empty: the parts of the brain are not known"
+    )
+    volume_intervals_ml: VolumeIntervalsMl = VolumeIntervalsMl()
+    rules: RulesInfo | None = Field(default=None, description="null in reports of schema 1.0")
+    brain_volume_change: BrainVolumeChange | None = Field(default=None, description="null in single time point mode")

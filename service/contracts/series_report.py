@@ -8,10 +8,12 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from service.contracts.measures import LesionRegion, RulesInfo
 from service.contracts.report import (
     RESEARCH_USE,
     Check,
     Counts,
+    LesionRow,
     LesionStatus,
     ModelInfo,
     Point,
@@ -72,26 +74,15 @@ class LesionVisit(_Frozen):
     covered: bool = Field(description="the field of view holds every place that the lesion has at any visit")
 
 
-class LesionPart(_Frozen):
-    """What hangs together in two visits by themselves: a row of their comparison."""
-
-    status: LesionStatus
-    counted: bool = Field(description="at least 14 mm3 at the larger of the two visits")
-    baseline_volume_mm3: float
-    follow_up_volume_mm3: float
-    new_part_volume_mm3: float = Field(description="confluent growth: what lies beyond the earlier lesion")
-    baseline_components: int = Field(ge=0)
-    follow_up_components: int = Field(ge=0)
-
-
 class LesionInterval(_Frozen):
     """What happened to a lesion of the ledger between two compared visits."""
 
     baseline: int = Field(ge=1)
     follow_up: int = Field(ge=1)
     status: LesionStatus = Field(description="of its parts together")
-    parts: tuple[LesionPart, ...] = Field(
-        description="more than one where lesions are apart at both visits that hang together over all"
+    parts: tuple[LesionRow, ...] = Field(
+        description="the rows of the comparison of the two visits that belong to it; more than one where lesions are "
+        "apart at both that hang together over all visits"
     )
 
 
@@ -111,6 +102,7 @@ class LedgerRow(_Frozen):
     visits: tuple[LesionVisit, ...]
     changes: tuple[LesionInterval, ...]
     events: tuple[LesionEvent, ...]
+    region: LesionRegion | None = Field(default=None, description="of its largest part; null: not known")
 
 
 class SeriesReport(_Frozen):
@@ -123,6 +115,7 @@ class SeriesReport(_Frozen):
     visits: tuple[VisitSummary, ...]
     pairs: tuple[PairSummary, ...]
     ledger: tuple[LedgerRow, ...]
+    rules: RulesInfo
     model: ModelInfo
     versions: Versions
     job_id: str | None = None

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     series_rules: Path | None = None
     """YAML with what a site wants otherwise in the choice of series (`worker/series_rules.yaml`); None: nothing."""
 
+    measurement_rules: Path | None = None
+    """YAML with a site's own set of measurement rules (`worker/measurement_rules.yaml`); None: the packaged set."""
+
     weights: Path | None = None
     """A safetensors file or a folder with several; None: the shipped weights."""
     device: str = "auto"

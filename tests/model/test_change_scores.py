@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from model.change_scores import SCORED, ChangeScore, change_score, total
-from model.changes import Status
 from model.grid import Grid
+from model.statuses import Status
 
 SHAPE = (30, 30, 30)
 GRID = Grid(shape=SHAPE, affine=np.eye(4))

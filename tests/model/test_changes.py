@@ -5,11 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from model.changes import LABELS, OPPOSITE, Masks, Status, compare, status_of, status_with_unseen
+from model.changes import Masks, compare
 from model.grid import RAS_AXES, Grid
+from model.rules import Rules
+from model.statuses import LABELS, OPPOSITE, Status, status_of, status_with_unseen
 from service.contracts.report import CHANGE_LABELS
 
 SHAPE = (30, 30, 30)
+RULES = Rules()
 
 
 def grid_of(spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0)):
@@ -83,7 +86,7 @@ def test_each_kind_of_change_is_named_and_painted(baseline, follow_up, status):
     ],
 )
 def test_a_volume_on_the_limit_counts_as_changed(baseline_mm3, follow_up_mm3, status):
-    assert status_of(baseline_mm3, follow_up_mm3) is status
+    assert status_of(baseline_mm3, follow_up_mm3, RULES) is status
 
 
 @pytest.mark.parametrize(("voxels", "counted"), [(13, False), (14, True)])
@@ -212,9 +215,9 @@ def test_a_lesion_that_one_study_could_not_show_is_not_called_new(first_slice, s
     ],
 )
 def test_unseen_tissue_matters_only_where_the_direction_depends_on_it(volumes, unseen, status):
-    assert status_with_unseen(*volumes, unseen) is status
+    assert status_with_unseen(*volumes, unseen, RULES) is status
     turned = (unseen[1], unseen[0], unseen[2])
-    assert status_with_unseen(*volumes[::-1], turned) is OPPOSITE[status]
+    assert status_with_unseen(*volumes[::-1], turned, RULES) is OPPOSITE[status]
 
 
 def test_labels_are_those_of_the_report():

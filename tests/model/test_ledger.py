@@ -5,10 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from model.changes import OPPOSITE, Masks, Status, compare
+from model.changes import Masks, compare
 from model.grid import RAS_AXES, Grid
 from model.ledger import VisitMasks, make_ledger
 from model.ledger_events import EventKind
+from model.statuses import OPPOSITE, Status
 from model.visit_chain import followed_pairs
 
 SHAPE = (30, 30, 30)

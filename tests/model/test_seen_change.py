@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.seen_change import SMALLEST_CORE, settle
+from model.seen_change import AS_SHIPPED, settle
 
 SHAPE = (40, 40, 40)
 NEW, OLD, GROWN = (10, 10, 10), (10, 30, 28), (28, 20, 20)
@@ -56,7 +56,7 @@ def test_what_fades_by_half_with_all_lesions_has_not_gone() -> None:
     """One protocol shows every lesion with less contrast: known only beside a lesion of both times."""
     lesions = ball(OLD, 4) | ball(NEW, 3)
     gone = ball(OLD, 4)
-    assert gone.sum() > SMALLEST_CORE
+    assert gone.sum() > AS_SHIPPED.smallest_core_voxels
     images = flair(lesions, contrast=1.6), flair(lesions, contrast=0.8, seed=1)
 
     settled = settle(lesions, gone, images)

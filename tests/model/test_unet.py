@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from model.difference_weighting import DifferenceWeighting
-from model.sliding_window import WindowSettings, lesion_probabilities, predict_one, predict_pair, tile_starts
+from model.sliding_window import (
+    WindowSettings,
+    lesion_probabilities,
+    predict_one,
+    predict_pair,
+    predict_pair_and_alone,
+    tile_starts,
+)
 from model.unet import UNetConfig, build_unet
 from model.zoo import plan
 
@@ -72,6 +79,23 @@ def test_a_scan_without_prior_is_encoded_once_per_tile() -> None:
     )
 
     assert len(passes) == 1
+
+
+def test_second_opinions_equal_each_scan_alone_and_cost_no_encoder_pass() -> None:
+    network = build_unet(tiny())
+    passes = []
+    network.encoder.register_forward_hook(lambda *_: passes.append(1))
+    first, second = torch.randn(2, 2, 8, 8, 12)
+    window = WindowSettings(patch=(8, 8, 8))
+
+    maps = predict_pair_and_alone(network, first, second, settings=window, progress=lambda _: None)
+    encoded = len(passes)
+
+    pair = predict_pair(network, first, second, settings=window, progress=lambda _: None)
+    alone = [predict_one(network, scan, None, settings=window, progress=lambda _: None) for scan in (first, second)]
+    assert encoded == 2 * len(tile_starts(12, 8, 0.5))
+    for found, expected in zip(maps, [*pair, *alone], strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_both_directions_equal_the_two_single_predictions() -> None:

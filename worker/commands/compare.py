@@ -33,7 +33,12 @@ def compare_studies(
     check_allowed(options, settings)
     with contextlib.ExitStack() as stack:
         folders = [stack.enter_context(as_folder(path, settings)) for path in studies]
-        tools = load_tools(weights=settings.weights, device=settings.device, series_rules=settings.series_rules)
+        tools = load_tools(
+            weights=settings.weights,
+            device=settings.device,
+            series_rules=settings.series_rules,
+            measurement_rules=settings.measurement_rules,
+        )
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.json").unlink(missing_ok=True)  # a report lies there only when this run has made it
         request = CaseRequest(

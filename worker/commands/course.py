@@ -34,7 +34,12 @@ def follow_visits(
     check_allowed(options, settings)
     with contextlib.ExitStack() as stack:
         folders = [stack.enter_context(as_folder(path, settings)) for path, _ in visits]
-        tools = load_tools(weights=settings.weights, device=settings.device, series_rules=settings.series_rules)
+        tools = load_tools(
+            weights=settings.weights,
+            device=settings.device,
+            series_rules=settings.series_rules,
+            measurement_rules=settings.measurement_rules,
+        )
         out.mkdir(parents=True, exist_ok=True)
         (out / SERIES_COMMIT_FILE).unlink(missing_ok=True)  # a report lies there only when this run has made it
         bar = stack.enter_context(progress_bar())

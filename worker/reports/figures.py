@@ -12,8 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from model.changes import ChangeAnalysis, LesionChange, Status
+from model.changes import ChangeAnalysis, LesionChange
 from model.grid import Grid
+from model.statuses import Status
 from worker.reports.status_marks import COLOURS, LINES, SYMBOLS
 
 ORDER = (Status.NEW, Status.ENLARGING, Status.RESOLVED, Status.SHRINKING, Status.INDETERMINATE)

@@ -9,6 +9,7 @@ COLUMNS = (
     "id",
     "uid",
     "counted",
+    "region",
     "visit",
     "acquired",
     "volume_mm3",
@@ -43,7 +44,7 @@ def write_ledger_csv(report: SeriesReport, path: Path) -> None:
 
 
 def _lesion(row: LedgerRow) -> tuple[object, ...]:
-    return row.id, row.uid, str(row.counted).lower()
+    return row.id, row.uid, str(row.counted).lower(), "" if row.region is None else row.region.value
 
 
 def _visit(at: LesionVisit) -> tuple[object, ...]:

@@ -1,34 +1,36 @@
 """The report of several visits out of what the stages found: a pure function."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
 
-from model.changes import LesionChange
-from model.ledger import LedgerChange, LedgerLesion, LesionAtVisit
-from model.lesions import COUNTED_MM3
+from model.ledger import LedgerChange, LesionAtVisit
+from model.rules import ROUNDING
 from model.visit_chain import Pair
 from model.volume import world_from_voxel
-from service.contracts.report import Counts, Flag, LesionStatus, ModelInfo, Point, Reason, Versions
+from service.contracts.measures import LesionRegion
+from service.contracts.report import Flag, LesionRow, LesionStatus, ModelInfo, Point, Reason, Versions
 from service.contracts.series_report import (
     SERIES_SCHEMA_VERSION,
     LedgerRow,
     LesionEvent,
     LesionInterval,
-    LesionPart,
     LesionVisit,
     PairRole,
     PairSummary,
     SeriesReport,
     VisitSummary,
 )
+from worker.measurement_rules import Profile
+from worker.reports.lesion_rows import Places, count, lesion_rows
 from worker.reports.summary import registration_info, study_summary, versions
 from worker.reports.tracking import tracking_uid
 from worker.segmentation import Segmented
-from worker.visit_case import FollowedVisits, Link, SeriesOutcome
+from worker.visit_case import FollowedLedger, Link, SeriesOutcome
+
+PairRows = dict[Pair, tuple[LesionRow, ...]]
 
 
 def series_versions() -> Versions:
@@ -45,6 +47,8 @@ class SeriesReportInputs:
     """Artifact of each visit."""
     mask_volumes_ml: tuple[float, ...]
     """Of the written masks."""
+    profile: Profile
+    """The measurement rules."""
     model: ModelInfo
     timings_s: dict[str, float]
     job_id: str | None
@@ -55,37 +59,49 @@ class SeriesReportInputs:
 def build_series_report(inputs: SeriesReportInputs) -> SeriesReport:
     """The report; visits are numbered from 1."""
     outcome = inputs.outcome
-    followed, ledger = outcome.followed, outcome.ledger
-    case = inputs.job_id or inputs.created.isoformat()
-    rows: tuple[LedgerRow, ...] = ()
-    if followed is not None and ledger is not None:
-        rows = tuple(_row(lesion, followed, outcome, case, inputs.model) for lesion in ledger.lesions)
+    pairs = _pair_rows(inputs)
     return SeriesReport(
-        comparable=followed is not None,
+        comparable=len(outcome.chain) > 1,
         reasons=tuple(_reasons(outcome)),
         visits=tuple(_visit(number, inputs) for number in range(len(outcome.time_points))),
-        pairs=tuple(_pair(visits, link, outcome) for visits, link in sorted(outcome.links.items())),
-        ledger=rows,
+        pairs=tuple(_pair(visits, link, outcome, pairs) for visits, link in sorted(outcome.links.items())),
+        ledger=() if outcome.found is None else tuple(_ledger(outcome.found, pairs, inputs)),
+        rules=inputs.profile.printed(),
         model=inputs.model,
-        versions=inputs.versions,
+        versions=inputs.versions.model_copy(update={"measurement_rules": inputs.profile.version}),
         job_id=inputs.job_id,
         created=inputs.created,
         timings_s={stage: round(seconds, 2) for stage, seconds in inputs.timings_s.items()},
     )
 
 
+def _pair_rows(inputs: SeriesReportInputs) -> PairRows:
+    """The rows of each compared pair as a comparison gives them, by the places of its visits in the chain."""
+    found = inputs.outcome.found
+    if found is None:
+        return {}
+    noise = inputs.profile.of_masks(inputs.model.mask_only_changes).noise
+    rows = {}
+    for pair, analysis in found.ledger.analyses.items():
+        places = Places(
+            baseline_from_grid=found.visits.from_common[pair[0]], follow_up_from_grid=found.visits.from_common[pair[1]]
+        )
+        rows[pair] = lesion_rows(analysis, found.measured[pair], places, noise)
+    return rows
+
+
 def _reasons(outcome: SeriesOutcome) -> Iterable[Reason]:
     """What a reader must know of the series as a whole; what is wrong with a pair stands with the pair."""
-    count = len(outcome.time_points)
-    chain = () if outcome.followed is None else outcome.followed.chain
+    total = len(outcome.time_points)
+    chain = outcome.chain
     if not chain:
-        message = f"none of {count} visits can be compared with another: each was segmented alone"
+        message = f"none of {total} visits can be compared with another: each was segmented alone"
         yield Reason(code="nothing_comparable", flag=Flag.RED, message=message)
         return
-    left_out = [str(visit + 1) for visit in range(count) if visit not in chain]
+    left_out = [str(visit + 1) for visit in range(total) if visit not in chain]
     if left_out:
         message = (
-            f"visit {', '.join(left_out)} of {count} cannot be followed and is not in the ledger: segmented alone; "
+            f"visit {', '.join(left_out)} of {total} cannot be followed and is not in the ledger: segmented alone; "
             "its pairs say why"
         )
         yield Reason(code="visits_left_out", flag=Flag.AMBER, message=message)
@@ -99,21 +115,20 @@ def _visit(number: int, inputs: SeriesReportInputs) -> VisitSummary:
     lesions = outcome.segmented[number].lesions
     return VisitSummary(
         visit=number + 1,
-        followed=outcome.followed is not None and number in outcome.followed.chain,
+        followed=number in outcome.chain,
         study=study_summary(outcome.time_points[number], inputs.mask_volumes_ml[number]),
         mask=inputs.masks[number],
-        lesions=sum(volume >= COUNTED_MM3 - 1e-9 for volume in lesions.volumes_mm3),
+        lesions=sum(volume >= inputs.profile.rules.counted_mm3 - ROUNDING for volume in lesions.volumes_mm3),
         lesions_from_3_mm3=len(lesions.volumes_mm3),
         volume_ml=round(lesions.total_mm3 / 1000, 4),
     )
 
 
-def _pair(visits: Pair, link: Link, outcome: SeriesOutcome) -> PairSummary:
-    followed, ledger = outcome.followed, outcome.ledger
-    chain = () if followed is None else followed.chain
+def _pair(visits: Pair, link: Link, outcome: SeriesOutcome, pairs: PairRows) -> PairSummary:
+    chain = outcome.chain
     place = (chain.index(visits[0]), chain.index(visits[1])) if set(visits) <= set(chain) else None
-    analysis = None if ledger is None or place is None else ledger.analyses.get(place)
-    counts = None if analysis is None else _counts(c for c in analysis.changes if c.counted)
+    rows = None if place is None else pairs.get(place)
+    counts = None if rows is None else count(rows, counted_only=True)
     return PairSummary(
         baseline=visits[0] + 1,
         follow_up=visits[1] + 1,
@@ -124,37 +139,39 @@ def _pair(visits: Pair, link: Link, outcome: SeriesOutcome) -> PairSummary:
         registration=None if link.alignment is None else registration_info(link.alignment),
         active=None if counts is None else counts.new + counts.enlarging > 0,
         counts=counts,
-        counts_from_3_mm3=None if analysis is None else _counts(analysis.changes),
+        counts_from_3_mm3=None if rows is None else count(rows, counted_only=False),
     )
 
 
-def _role(place: Pair | None, count: int) -> PairRole:
-    """What the ledger uses a pair for, by the places of its visits in the chain of `count`."""
+def _role(place: Pair | None, length: int) -> PairRole:
+    """What the ledger uses a pair for, by the places of its visits in the chain."""
     if place is not None and place[1] - place[0] == 1:
         return "adjacent"
-    return "first_to_last" if place == (0, count - 1) else "not_used"
+    return "first_to_last" if place == (0, length - 1) else "not_used"
 
 
-def _counts(changes: Iterable[LesionChange]) -> Counts:
-    return Counts(**Counter(change.status.value for change in changes if change.status is not None))
+def _ledger(found: FollowedLedger, pairs: PairRows, inputs: SeriesReportInputs) -> Iterable[LedgerRow]:
+    case = inputs.job_id or inputs.created.isoformat()
+    chain = found.visits.chain
+    for lesion in found.ledger.lesions:
+        changes = tuple(_interval(change, found, pairs[change.pair]) for change in lesion.changes)
+        visits = zip(chain, lesion.visits, strict=True)
+        yield LedgerRow(
+            id=lesion.id,
+            uid=tracking_uid(case, inputs.model.sha256, f"lesion {lesion.id}"),
+            counted=lesion.counted,
+            visits=tuple(_at_visit(visit + 1, at, inputs.outcome.segmented[visit]) for visit, at in visits),
+            changes=changes,
+            events=tuple(LesionEvent(kind=event.kind.value, visit=chain[event.visit] + 1) for event in lesion.events),
+            region=_region([part for change in changes for part in change.parts]),
+        )
 
 
-def _row(
-    lesion: LedgerLesion, followed: FollowedVisits, outcome: SeriesOutcome, case: str, model: ModelInfo
-) -> LedgerRow:
-    return LedgerRow(
-        id=lesion.id,
-        uid=tracking_uid(case, model.sha256, f"lesion {lesion.id}"),
-        counted=lesion.counted,
-        visits=tuple(
-            _at_visit(visit + 1, at, outcome.segmented[visit])
-            for visit, at in zip(followed.chain, lesion.visits, strict=True)
-        ),
-        changes=tuple(_interval(change, followed) for change in lesion.changes),
-        events=tuple(
-            LesionEvent(kind=event.kind.value, visit=followed.chain[event.visit] + 1) for event in lesion.events
-        ),
-    )
+def _region(parts: Sequence[LesionRow]) -> LesionRegion | None:
+    """Where the largest part lies of which it is known."""
+    known = [part for part in parts if part.region is not None]
+    largest = max(known, key=lambda part: max(part.baseline_volume_mm3 or 0.0, part.follow_up_volume_mm3), default=None)
+    return None if largest is None else largest.region
 
 
 def _at_visit(number: int, at: LesionAtVisit, segmented: Segmented) -> LesionVisit:
@@ -173,25 +190,12 @@ def _on_flair(point: Point, segmented: Segmented) -> Point:
     return round(float(x), 2), round(float(y), 2), round(float(z), 2)
 
 
-def _interval(change: LedgerChange, followed: FollowedVisits) -> LesionInterval:
-    first, second = followed.visits_of(change.pair)
+def _interval(change: LedgerChange, found: FollowedLedger, rows: Sequence[LesionRow]) -> LesionInterval:
+    first, second = found.visits.visits_of(change.pair)
+    own = {part.id for part in change.parts}
     return LesionInterval(
         baseline=first + 1,
         follow_up=second + 1,
         status=LesionStatus(change.status.value),
-        parts=tuple(_part(part) for part in change.parts),
-    )
-
-
-def _part(part: LesionChange) -> LesionPart:
-    if part.status is None or part.baseline_mm3 is None:
-        raise ValueError("part: has no status, expected a row of a comparison")
-    return LesionPart(
-        status=LesionStatus(part.status.value),
-        counted=part.counted,
-        baseline_volume_mm3=round(part.baseline_mm3, 2),
-        follow_up_volume_mm3=round(part.follow_up_mm3, 2),
-        new_part_volume_mm3=round(part.new_part_mm3, 2),
-        baseline_components=part.baseline_components,
-        follow_up_components=part.follow_up_components,
+        parts=tuple(row for row in rows if row.id in own),
     )

@@ -5,17 +5,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-import numpy as np
-
-from model.changes import ChangeAnalysis, LesionChange, Status
-from model.lesions import COUNTED_MM3, LesionMap, equivalent_diameter_mm
-from model.volume import Affine, world_from_voxel
+from model.changes import ChangeAnalysis
+from model.lesions import LesionMap
+from model.repeatability import total_change_interval, total_interval
+from model.rules import NoiseRules, Rules
+from service.contracts.measures import Interval, VolumeIntervalsMl
 from service.contracts.report import (
-    Counts,
     LesionCounts,
     LesionRow,
-    LesionStatus,
     ModelInfo,
+    RegionRow,
     RegistrationInfo,
     Report,
     SeriesChoice,
@@ -24,7 +23,10 @@ from service.contracts.report import (
     VolumesMl,
 )
 from worker.case import PairAlignment, Series, TimePoint
+from worker.comparing import Measured
+from worker.measurement_rules import DEFAULT, Profile, packaged_measurement_rules
 from worker.quality import Assessment
+from worker.reports.lesion_rows import Places, count, lesion_rows, region_rows
 from worker.segmentation import Segmented
 
 LIBRARIES = (
@@ -63,6 +65,8 @@ class ReportInputs:
     model: ModelInfo
     timings_s: dict[str, float]
     job_id: str | None
+    measured: Measured = field(default_factory=Measured)
+    profile: Profile = field(default_factory=lambda: packaged_measurement_rules().profile(DEFAULT))
     versions: Versions = field(default_factory=versions)
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -71,17 +75,22 @@ def build_report(inputs: ReportInputs) -> Report:
     """The report of a longitudinal case, a single time point, or a pair that cannot be compared."""
     longitudinal = inputs.baseline is not None
     comparable = longitudinal and inputs.analysis is not None and inputs.analysis.baseline is not None
-    rows = _rows(inputs) if comparable or not longitudinal else ()
+    rules = inputs.profile.of_masks(inputs.model.mask_only_changes)
+    rows = (
+        lesion_rows(inputs.analysis, inputs.measured, _places(inputs), rules.noise)
+        if comparable or not longitudinal
+        else ()
+    )
     baseline = None if inputs.baseline is None else inputs.baseline.lesions
-    counts = _counts(rows, counted_only=True) if comparable else None
+    counts = count(rows, counted_only=True) if comparable else None
     return Report(
         mode="longitudinal" if longitudinal else "single_time_point",
         comparable=comparable,
         reasons=inputs.assessment.reasons,
         active=None if counts is None else counts.new + counts.enlarging > 0,
         counts=counts,
-        counts_from_3_mm3=_counts(rows, counted_only=False) if comparable else None,
-        lesion_counts=_lesion_counts(baseline, inputs.follow_up.lesions),
+        counts_from_3_mm3=count(rows, counted_only=False) if comparable else None,
+        lesion_counts=_lesion_counts(baseline, inputs.follow_up.lesions, rules),
         volumes_ml=VolumesMl(
             baseline=None if baseline is None else round(baseline.total_mm3 / 1000, 4),
             follow_up=round(inputs.follow_up.lesions.total_mm3 / 1000, 4),
@@ -94,49 +103,49 @@ def build_report(inputs: ReportInputs) -> Report:
         registration=None if inputs.pair is None else registration_info(inputs.pair),
         quality=inputs.assessment.checks,
         model=inputs.model,
-        versions=inputs.versions,
+        versions=inputs.versions.model_copy(update={"measurement_rules": inputs.profile.version}),
         job_id=inputs.job_id,
         created=inputs.created,
         timings_s={stage: round(seconds, 2) for stage, seconds in inputs.timings_s.items()},
+        regions=_regions(rows, inputs),
+        volume_intervals_ml=_volume_intervals(baseline, inputs.follow_up.lesions, rules.noise, comparable=comparable),
+        rules=inputs.profile.printed(),
     )
 
 
-def _rows(inputs: ReportInputs) -> tuple[LesionRow, ...]:
-    changes = () if inputs.analysis is None else inputs.analysis.changes
-    return tuple(_row(change, inputs) for change in changes)
+def _regions(rows: tuple[LesionRow, ...], inputs: ReportInputs) -> tuple[RegionRow, ...]:
+    known = inputs.analysis is not None and inputs.measured.regions_known
+    return region_rows(rows, longitudinal=inputs.baseline is not None) if known else ()
 
 
-def _row(change: LesionChange, inputs: ReportInputs) -> LesionRow:
-    baseline_from_grid = None if inputs.baseline is None else inputs.baseline.flair_from_grid
-    return LesionRow(
-        id=change.id,
-        status=None if change.status is None else LesionStatus(change.status.value),
-        counted=change.counted,
-        baseline_volume_mm3=None if change.baseline_mm3 is None else round(change.baseline_mm3, 2),
-        follow_up_volume_mm3=round(change.follow_up_mm3, 2),
-        equivalent_diameter_mm=round(equivalent_diameter_mm(change.largest_mm3), 2),
-        centroid_mm=_moved(change.centroid_mm, inputs.follow_up.flair_from_grid),
-        baseline_centroid_mm=None if baseline_from_grid is None else _moved(change.centroid_mm, baseline_from_grid),
-        new_part_volume_mm3=round(change.new_part_mm3, 2),
-        baseline_components=change.baseline_components,
-        follow_up_components=change.follow_up_components,
-        probability=round(change.probability, 4),
+def _places(inputs: ReportInputs) -> Places:
+    return Places(
+        baseline_from_grid=None if inputs.baseline is None else inputs.baseline.flair_from_grid,
+        follow_up_from_grid=inputs.follow_up.flair_from_grid,
     )
 
 
-def _moved(point: tuple[float, float, float], target_from_grid: Affine) -> tuple[float, float, float]:
-    x, y, z = world_from_voxel(target_from_grid, np.array([point]))[0]
-    return round(float(x), 2), round(float(y), 2), round(float(z), 2)
+def _volume_intervals(
+    baseline: LesionMap | None, follow_up: LesionMap, noise: NoiseRules, *, comparable: bool
+) -> VolumeIntervalsMl:
+    before, after = None if baseline is None else baseline.total_mm3 / 1000, follow_up.total_mm3 / 1000
+    change = None
+    if before is not None and comparable:
+        change = total_change_interval(before, after, noise.total_change_log_sd)
+    return VolumeIntervalsMl(
+        baseline=None if before is None else _rounded(total_interval(before, noise.total_log_sd)),
+        follow_up=_rounded(total_interval(after, noise.total_log_sd)),
+        change=_rounded(change),
+    )
 
 
-def _counts(rows: tuple[LesionRow, ...], *, counted_only: bool) -> Counts:
-    used = [row.status for row in rows if row.counted or not counted_only]
-    return Counts(**{status.value: used.count(LesionStatus(status.value)) for status in Status})
+def _rounded(interval: Interval | None) -> Interval | None:
+    return None if interval is None else (round(interval[0], 4), round(interval[1], 4))
 
 
-def _lesion_counts(baseline: LesionMap | None, follow_up: LesionMap) -> LesionCounts:
+def _lesion_counts(baseline: LesionMap | None, follow_up: LesionMap, rules: Rules) -> LesionCounts:
     def from_14(lesions: LesionMap) -> int:
-        return sum(volume >= COUNTED_MM3 - 1e-9 for volume in lesions.volumes_mm3)
+        return sum(rules.counts(volume) for volume in lesions.volumes_mm3)
 
     return LesionCounts(
         baseline=None if baseline is None else from_14(baseline),

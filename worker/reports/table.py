@@ -22,6 +22,15 @@ COLUMNS = (
     "baseline_components",
     "follow_up_components",
     "probability",
+    "region",
+    "surface_mm2",
+    "long_axis_mm",
+    "flair_change_sd",
+    "certainty",
+    "baseline_interval_low_mm3",
+    "baseline_interval_high_mm3",
+    "follow_up_interval_low_mm3",
+    "follow_up_interval_high_mm3",
 )
 
 
@@ -48,4 +57,11 @@ def _cells(row: LesionRow) -> list[object]:
         row.baseline_components,
         row.follow_up_components,
         row.probability,
+        "" if row.region is None else row.region.value,
+        row.surface_mm2,
+        row.long_axis_mm,
+        row.flair_change_sd,
+        row.certainty,
+        *(row.baseline_interval_mm3 or (None, None)),
+        *(row.follow_up_interval_mm3 or (None, None)),
     ]
