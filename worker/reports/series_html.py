@@ -54,6 +54,7 @@ def render_series_html(report: SeriesReport) -> str:
         used=[pair for pair in report.pairs if pair.role != "not_used"],
         cells={row.id: [cell_of(row, place) for place in range(len(row.visits))] for row in report.ledger},
         whole={row.id: whole_change(row) for row in report.ledger},
+        regions=any(row.region is not None for row in report.ledger),
         statuses=[status.value for status in LesionStatus],
         symbols=SYMBOLS,
         colours=COLOURS,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 560.0, 170.0
-LEFT, RIGHT, TOP, BOTTOM = 60.0, 60.0, 26.0, 34.0
+WIDTH, HEIGHT = 560.0, 190.0
+LEFT, RIGHT, TOP, BOTTOM = 60.0, 60.0, 46.0, 34.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from service.contracts.measures import LesionRegion
 from service.contracts.report import Counts, Flag, Reason
 from tests.fixtures.series_reports import FOLLOWED, VOLUMES, small_report
 from worker.reports.ledger_table import COLUMNS, write_ledger_csv
@@ -62,6 +63,14 @@ def test_every_lesion_is_a_row_with_its_volumes(rows):
     assert ledger[0][2:] == ["96 ▲ enlarging", "140 = stable", "▲ enlarging"]
     assert ledger[1][1:] == ["0", "20 + new appeared", "0 ○ resolved gone", ""]
     assert ledger[2][3].endswith("not wholly in the field of view")
+
+
+def test_the_region_of_a_lesion_is_named_where_regions_are_known(page):
+    report = small_report()
+    first = report.ledger[0].model_copy(update={"region": LesionRegion.PERIVENTRICULAR})
+    known = render_series_html(report.model_copy(update={"ledger": (first, *report.ledger[1:])}))
+    assert ">periventricular<" in known
+    assert ">Region<" not in page
 
 
 def test_counts_stand_for_each_pair_of_the_ledger_and_for_no_other(rows):
