@@ -70,6 +70,8 @@ class NoiseRules(_Frozen):
     """Of each of the two sums that a change is the ratio of, masks settled."""
     unsettled_total_change_log_sd: float = Field(default=0.0, ge=0)
     """Likewise, masks left as they are."""
+    brain_log_sd: float = Field(default=0.0, ge=0)
+    """Of the volume of the brain's tissue on one scanner; 0: not known."""
 
     @model_validator(mode="after")
     def _positive(self) -> "NoiseRules":

@@ -58,6 +58,10 @@ def compare(
         str, typer.Option(help="a study without T1: refuse, or flair_only (needs MSDELTA_ALLOW_FLAIR_ONLY=1)")
     ] = "refuse",
     registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
+    rules_profile: Annotated[
+        str, typer.Option(help="of the measurement rules: default, growth_20_percent, or a site's own")
+    ] = "default",
+    certainty: Annotated[bool, typer.Option(help="ask the network for a second opinion of each scan")] = True,
     prior_for_first: Annotated[str, typer.Option(help="prior of the baseline: follow-up or self")] = "follow-up",
     crop: Annotated[str, typer.Option(help="union or none")] = "union",
     dicom_seg: Annotated[str, typer.Option(help="lesions from DICOM: binary or labelmap")] = "binary",
@@ -75,6 +79,8 @@ def compare(
         "threshold": threshold,
         "lesion_threshold": lesion_threshold,
         "mask_only_changes": mask_only_changes,
+        "rules_profile": rules_profile,
+        "certainty": certainty,
         "missing_t1": missing_t1,
         "registration_backend": registration_backend,
         "prior_for_first": prior_for_first,

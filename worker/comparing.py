@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
+from model.brain_volume import tissue_mm3
 from model.calling import Thresholds, call_lesions
 from model.changes import ChangeAnalysis, Masks, compare
 from model.lesion_measures import LesionMeasures, MeasuredOn, measure_lesions
@@ -28,6 +29,8 @@ class Measured:
     """By the ids of the table's rows."""
     regions_known: bool = False
     """The parts of the brain are known of every time point."""
+    tissue_mm3: tuple[float, float] | None = None
+    """Of the brain at baseline and follow-up, where both were seen; None where it is not known of both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,7 +92,13 @@ def measured_on(
     flair = None if prepared.baseline is None else (prepared.baseline[FLAIR], prepared.follow_up[FLAIR])
     maps = _maps(prepared, time_points)
     on = MeasuredOn(grid=prepared.grid, maps=maps, flair=flair, seen_in_both=prepared.seen_in_both)
-    return Measured(lesions=measure_lesions(analysis, on, rules), regions_known=len(maps) > 0)
+    lesions = measure_lesions(analysis, on, rules)
+    return Measured(lesions=lesions, regions_known=len(maps) > 0, tissue_mm3=_tissue_mm3(maps, prepared))
+
+
+def _tissue_mm3(maps: tuple[RegionLabels, ...], prepared: NetworkInput) -> tuple[float, float] | None:
+    found = [tissue_mm3(labels, prepared.seen_in_both, prepared.grid) for labels in maps]
+    return (found[0], found[1]) if len(found) == 2 else None
 
 
 def _asked(opinion: Float32[NDArray[Any], "d h w"] | None) -> tuple[Float32[NDArray[Any], "d h w"], ...]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from service.contracts.measures import LesionRegion, RulesInfo
+from service.contracts.measures import BrainVolumeChange, Interval, LesionRegion, RulesInfo
 from service.contracts.report import (
     RESEARCH_USE,
     Check,
@@ -18,6 +18,7 @@ from service.contracts.report import (
     ModelInfo,
     Point,
     Reason,
+    RegionRow,
     RegistrationInfo,
     StudySummary,
     Versions,
@@ -43,6 +44,7 @@ class VisitSummary(_Frozen):
     lesions: int = Field(description="separate lesions of at least 14 mm3")
     lesions_from_3_mm3: int
     volume_ml: float = Field(description="components of at least 3 mm3, on the common grid")
+    volume_interval_ml: Interval | None = Field(default=None, description="95 %; null: not known")
 
 
 class PairSummary(_Frozen):
@@ -61,6 +63,10 @@ class PairSummary(_Frozen):
     active: bool | None = Field(description="any new or enlarging lesion that counts; null: no change is given")
     counts: Counts | None = Field(description="lesions from 14 mm3, as a comparison of the two counts them")
     counts_from_3_mm3: Counts | None
+    regions: tuple[RegionRow, ...] = Field(
+        default=(), description="counts and volumes by region; empty: the parts of the brain are not known"
+    )
+    brain_volume_change: BrainVolumeChange | None = Field(default=None, description="null: no change is given")
 
 
 class LesionVisit(_Frozen):
@@ -68,6 +74,7 @@ class LesionVisit(_Frozen):
 
     visit: int = Field(ge=1)
     volume_mm3: float = Field(description="0: it is not there")
+    interval_mm3: Interval | None = Field(default=None, description="95 %; null: not known or no lesion then")
     components: int = Field(ge=0, description="separate lesions of the mask that it consists of")
     centroid_mm: Point | None
     probability: float = Field(ge=0, le=1, description="highest lesion probability inside it at this visit")

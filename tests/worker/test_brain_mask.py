@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from model.grid import Grid, grid_around
+from model.head_labels import Region
 from model.phantom import FLAIR_CONTRAST
 from model.phantom_head import mni_head, paint
 from model.phantom_scan import rigid
@@ -46,6 +47,13 @@ def whole_head(scan_from_head, *, thickness=3.0):
     return Volume(array=(500 * noisy).astype(np.float32), affine=thick.affine), brain
 
 
+def ventricles_are_told(found, scan_from_head):
+    """The label map lies on the brain: where the head has ventricles, it has them."""
+    ventricles = Volume(array=head().ventricles, affine=head().affine)
+    there = resample(ventricles, Grid.of(found.regions), volume_from_grid=np.linalg.inv(scan_from_head)) >= 0.5
+    return dice(found.regions.array == Region.VENTRICLES, there) > 0.6
+
+
 def dice(a, b):
     return 2 * (a & b).sum() / (a.sum() + b.sum())
 
@@ -56,11 +64,13 @@ def dice(a, b):
     ids=["straight", "turned and shifted", "wild origin"],
 )
 def test_the_brain_of_a_whole_head_is_found(turn_deg, shift_mm):
-    flair, truth = whole_head(rigid(tuple(map(float, turn_deg)), tuple(map(float, shift_mm))) @ AVERAGE)
+    scan_from_head = rigid(tuple(map(float, turn_deg)), tuple(map(float, shift_mm))) @ AVERAGE
+    flair, truth = whole_head(scan_from_head)
     found = masker()(flair)
     assert not found.skull_stripped
     assert dice(found.mask.array, truth) > 0.93
     assert found.explained > 0.7
+    assert ventricles_are_told(found, scan_from_head)
 
 
 def test_a_stripped_scan_is_its_own_mask_even_with_values_below_zero():
@@ -70,6 +80,7 @@ def test_a_stripped_scan_is_its_own_mask_even_with_values_below_zero():
     found = masker()(flair.like(values))
     assert found.skull_stripped
     assert found.explained == 1.0
+    assert ventricles_are_told(found, AVERAGE)
     assert dice(found.mask.array, truth) > 0.99
 
 

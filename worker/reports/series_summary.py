@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from model.ledger import LedgerChange, LesionAtVisit
-from model.rules import ROUNDING
+from model.repeatability import total_interval, volume_interval
+from model.rules import ROUNDING, NoiseRules
 from model.visit_chain import Pair
 from model.volume import world_from_voxel
-from service.contracts.measures import LesionRegion
+from service.contracts.measures import Interval, LesionRegion
 from service.contracts.report import Flag, LesionRow, LesionStatus, ModelInfo, Point, Reason, Versions
 from service.contracts.series_report import (
     SERIES_SCHEMA_VERSION,
@@ -23,12 +24,14 @@ from service.contracts.series_report import (
     SeriesReport,
     VisitSummary,
 )
+from worker.brain_change import brain_volume_change
+from worker.comparing import Measured
 from worker.measurement_rules import Profile
-from worker.reports.lesion_rows import Places, count, lesion_rows
+from worker.reports.lesion_rows import Places, count, lesion_rows, region_rows
 from worker.reports.summary import registration_info, study_summary, versions
 from worker.reports.tracking import tracking_uid
 from worker.segmentation import Segmented
-from worker.visit_case import FollowedLedger, Link, SeriesOutcome
+from worker.visit_case import FollowedLedger, SeriesOutcome
 
 PairRows = dict[Pair, tuple[LesionRow, ...]]
 
@@ -59,13 +62,14 @@ class SeriesReportInputs:
 def build_series_report(inputs: SeriesReportInputs) -> SeriesReport:
     """The report; visits are numbered from 1."""
     outcome = inputs.outcome
-    pairs = _pair_rows(inputs)
+    noise = inputs.profile.of_masks(inputs.model.mask_only_changes).noise
+    pairs = _pair_rows(outcome, noise)
     return SeriesReport(
         comparable=len(outcome.chain) > 1,
         reasons=tuple(_reasons(outcome)),
-        visits=tuple(_visit(number, inputs) for number in range(len(outcome.time_points))),
-        pairs=tuple(_pair(visits, link, outcome, pairs) for visits, link in sorted(outcome.links.items())),
-        ledger=() if outcome.found is None else tuple(_ledger(outcome.found, pairs, inputs)),
+        visits=tuple(_visit(number, inputs, noise) for number in range(len(outcome.time_points))),
+        pairs=tuple(_pair(visits, outcome, pairs, noise) for visits in sorted(outcome.links)),
+        ledger=() if outcome.found is None else tuple(_ledger(outcome.found, pairs, inputs, noise)),
         rules=inputs.profile.printed(),
         model=inputs.model,
         versions=inputs.versions.model_copy(update={"measurement_rules": inputs.profile.version}),
@@ -75,12 +79,11 @@ def build_series_report(inputs: SeriesReportInputs) -> SeriesReport:
     )
 
 
-def _pair_rows(inputs: SeriesReportInputs) -> PairRows:
+def _pair_rows(outcome: SeriesOutcome, noise: NoiseRules) -> PairRows:
     """The rows of each compared pair as a comparison gives them, by the places of its visits in the chain."""
-    found = inputs.outcome.found
+    found = outcome.found
     if found is None:
         return {}
-    noise = inputs.profile.of_masks(inputs.model.mask_only_changes).noise
     rows = {}
     for pair, analysis in found.ledger.analyses.items():
         places = Places(
@@ -110,7 +113,7 @@ def _reasons(outcome: SeriesOutcome) -> Iterable[Reason]:
         yield Reason(code="no_first_to_last", flag=Flag.AMBER, message=message)
 
 
-def _visit(number: int, inputs: SeriesReportInputs) -> VisitSummary:
+def _visit(number: int, inputs: SeriesReportInputs, noise: NoiseRules) -> VisitSummary:
     outcome = inputs.outcome
     lesions = outcome.segmented[number].lesions
     return VisitSummary(
@@ -121,14 +124,16 @@ def _visit(number: int, inputs: SeriesReportInputs) -> VisitSummary:
         lesions=sum(volume >= inputs.profile.rules.counted_mm3 - ROUNDING for volume in lesions.volumes_mm3),
         lesions_from_3_mm3=len(lesions.volumes_mm3),
         volume_ml=round(lesions.total_mm3 / 1000, 4),
+        volume_interval_ml=_rounded(total_interval(lesions.total_mm3 / 1000, noise.total_log_sd), 4),
     )
 
 
-def _pair(visits: Pair, link: Link, outcome: SeriesOutcome, pairs: PairRows) -> PairSummary:
-    chain = outcome.chain
+def _pair(visits: Pair, outcome: SeriesOutcome, pairs: PairRows, noise: NoiseRules) -> PairSummary:
+    chain, link = outcome.chain, outcome.links[visits]
     place = (chain.index(visits[0]), chain.index(visits[1])) if set(visits) <= set(chain) else None
     rows = None if place is None else pairs.get(place)
     counts = None if rows is None else count(rows, counted_only=True)
+    measured = Measured() if place is None or outcome.found is None else outcome.found.measured.get(place, Measured())
     return PairSummary(
         baseline=visits[0] + 1,
         follow_up=visits[1] + 1,
@@ -140,6 +145,8 @@ def _pair(visits: Pair, link: Link, outcome: SeriesOutcome, pairs: PairRows) -> 
         active=None if counts is None else counts.new + counts.enlarging > 0,
         counts=counts,
         counts_from_3_mm3=None if rows is None else count(rows, counted_only=False),
+        regions=region_rows(rows, longitudinal=True) if rows is not None and measured.regions_known else (),
+        brain_volume_change=None if rows is None else brain_volume_change(measured.tissue_mm3, link.assessment, noise),
     )
 
 
@@ -150,7 +157,9 @@ def _role(place: Pair | None, length: int) -> PairRole:
     return "first_to_last" if place == (0, length - 1) else "not_used"
 
 
-def _ledger(found: FollowedLedger, pairs: PairRows, inputs: SeriesReportInputs) -> Iterable[LedgerRow]:
+def _ledger(
+    found: FollowedLedger, pairs: PairRows, inputs: SeriesReportInputs, noise: NoiseRules
+) -> Iterable[LedgerRow]:
     case = inputs.job_id or inputs.created.isoformat()
     chain = found.visits.chain
     for lesion in found.ledger.lesions:
@@ -160,7 +169,7 @@ def _ledger(found: FollowedLedger, pairs: PairRows, inputs: SeriesReportInputs) 
             id=lesion.id,
             uid=tracking_uid(case, inputs.model.sha256, f"lesion {lesion.id}"),
             counted=lesion.counted,
-            visits=tuple(_at_visit(visit + 1, at, inputs.outcome.segmented[visit]) for visit, at in visits),
+            visits=tuple(_at_visit(visit + 1, at, inputs.outcome.segmented[visit], noise) for visit, at in visits),
             changes=changes,
             events=tuple(LesionEvent(kind=event.kind.value, visit=chain[event.visit] + 1) for event in lesion.events),
             region=_region([part for change in changes for part in change.parts]),
@@ -174,15 +183,20 @@ def _region(parts: Sequence[LesionRow]) -> LesionRegion | None:
     return None if largest is None else largest.region
 
 
-def _at_visit(number: int, at: LesionAtVisit, segmented: Segmented) -> LesionVisit:
+def _at_visit(number: int, at: LesionAtVisit, segmented: Segmented, noise: NoiseRules) -> LesionVisit:
     return LesionVisit(
         visit=number,
         volume_mm3=round(at.volume_mm3, 2),
+        interval_mm3=_rounded(volume_interval(at.volume_mm3, noise.volume_log_sd), 2),
         components=at.components,
         centroid_mm=None if at.centroid_mm is None else _on_flair(at.centroid_mm, segmented),
         probability=round(at.probability, 4),
         covered=at.covered,
     )
+
+
+def _rounded(interval: Interval | None, digits: int) -> Interval | None:
+    return None if interval is None else (round(interval[0], digits), round(interval[1], digits))
 
 
 def _on_flair(point: Point, segmented: Segmented) -> Point:

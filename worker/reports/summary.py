@@ -9,7 +9,7 @@ from model.changes import ChangeAnalysis
 from model.lesions import LesionMap
 from model.repeatability import total_change_interval, total_interval
 from model.rules import NoiseRules, Rules
-from service.contracts.measures import Interval, VolumeIntervalsMl
+from service.contracts.measures import BrainVolumeChange, Interval, VolumeIntervalsMl
 from service.contracts.report import (
     LesionCounts,
     LesionRow,
@@ -22,6 +22,7 @@ from service.contracts.report import (
     Versions,
     VolumesMl,
 )
+from worker.brain_change import brain_volume_change
 from worker.case import PairAlignment, Series, TimePoint
 from worker.comparing import Measured
 from worker.measurement_rules import DEFAULT, Profile, packaged_measurement_rules
@@ -110,7 +111,12 @@ def build_report(inputs: ReportInputs) -> Report:
         regions=_regions(rows, inputs),
         volume_intervals_ml=_volume_intervals(baseline, inputs.follow_up.lesions, rules.noise, comparable=comparable),
         rules=inputs.profile.printed(),
+        brain_volume_change=_brain(inputs, rules.noise) if longitudinal else None,
     )
+
+
+def _brain(inputs: ReportInputs, noise: NoiseRules) -> BrainVolumeChange:
+    return brain_volume_change(inputs.measured.tissue_mm3, inputs.assessment, noise)
 
 
 def _regions(rows: tuple[LesionRow, ...], inputs: ReportInputs) -> tuple[RegionRow, ...]:
