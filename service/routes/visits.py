@@ -14,7 +14,7 @@ from service.routes.artifacts import results_of
 from service.routes.jobs import create_job, new_job, view
 from service.routes.studies import owned_study
 
-router = APIRouter(prefix="/v1", tags=["series"])
+router = APIRouter(prefix="/v1", tags=["visits"])
 
 
 @router.post("/series", status_code=202)

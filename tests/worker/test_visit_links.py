@@ -11,6 +11,7 @@ from service.contracts.options import CompareOptions
 from service.contracts.report import Flag
 from tests.fixtures.report_case import PAIR, time_point
 from worker.case import TimePoint
+from worker.preprocessing import prepare_pair
 from worker.quality import Assessment, assess_pair
 from worker.registration import RegistrationSettings
 from worker.series_drift import assess_drift
@@ -110,3 +111,14 @@ def test_a_pair_of_the_followed_visits_is_what_a_comparison_sees():
     apart = found.baseline_from_grid @ np.linalg.inv(found.follow_up_from_grid)
     np.testing.assert_allclose(apart, rigid((0.0, 0.0, 0.0), (2.0, 0.0, 0.0)), atol=1e-9)
     np.testing.assert_array_equal(found.seen_in_both, followed.prepared.seen[0] & followed.prepared.seen[2])
+
+
+def test_two_visits_are_prepared_as_a_comparison_prepares_them():
+    two = links(2, shift_mm=1.5)
+    expected = prepare_pair(*two.time_points, two.found[0, 1].alignment)
+
+    found = follow(two, CompareOptions()).network_input((0, 1))
+
+    for name in ("baseline", "follow_up", "brain", "seen_in_both", "baseline_from_grid", "follow_up_from_grid"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    np.testing.assert_array_equal(found.grid.affine, expected.grid.affine)
