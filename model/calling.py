@@ -51,7 +51,7 @@ def call_lesions(
     if thresholds.lesion > thresholds.voxel:
         either = second if first is None else first | second
         surest = follow_up if baseline is None else np.maximum(baseline, follow_up)
-        sure = _sure_components(either, surest, thresholds.lesion)
+        sure = sure_components(either, surest, thresholds.lesion)
         first, second = None if first is None else first & sure, second & sure
     if first is None or flair is None:
         return first, second
@@ -59,7 +59,7 @@ def call_lesions(
     return settled.baseline, settled.follow_up
 
 
-def _sure_components(mask: Mask, probability: Probability, least: float) -> Mask:
+def sure_components(mask: Mask, probability: Probability, least: float) -> Mask:
     """The 26-connected components with a voxel of at least this probability."""
     labels = find_lesions(mask, voxel_volume_mm3=1.0, smallest_mm3=0.0).labels
     highest = np.asarray(ndimage.maximum(probability, labels, np.arange(int(labels.max()) + 1)))

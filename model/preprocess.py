@@ -46,6 +46,10 @@ class PreparedScans:
     """Union of the brain masks."""
     seen_in_all: Bool[NDArray[Any], "d h w"]
     """Inside the field of view of every image."""
+    seen: tuple[Bool[NDArray[Any], "d h w"], ...]
+    """Of each scan, inside the field of view of its own images."""
+    brains: tuple[Bool[NDArray[Any], "d h w"], ...]
+    """Of each scan, its own brain mask."""
 
 
 def prepare(scans: Sequence[PlacedScan], *, crop: Literal["union", "none"] = "union") -> PreparedScans:
@@ -70,13 +74,20 @@ def prepare(scans: Sequence[PlacedScan], *, crop: Literal["union", "none"] = "un
     for scan, own in zip(scans, brains, strict=True):
         keep = own if scan.skull_stripped else brain
         flair, seen = _channel(scan.flair, scan.flair_from_common, grid, inside=own, keep=keep)
-        views.append(seen)
         t1 = t1_without(flair)
         if scan.t1 is not None and scan.t1_from_common is not None:
-            t1, seen = _channel(scan.t1, scan.t1_from_common, grid, inside=own, keep=keep)
-            views.append(seen)
+            t1, seen_by_t1 = _channel(scan.t1, scan.t1_from_common, grid, inside=own, keep=keep)
+            seen = seen & seen_by_t1
+        views.append(seen)
         arrays.append(np.stack([t1, flair]))
-    return PreparedScans(scans=tuple(arrays), grid=grid, brain=brain, seen_in_all=np.logical_and.reduce(views))
+    return PreparedScans(
+        scans=tuple(arrays),
+        grid=grid,
+        brain=brain,
+        seen_in_all=np.logical_and.reduce(views),
+        seen=tuple(views),
+        brains=tuple(brains),
+    )
 
 
 def t1_without(flair: Float32[NDArray[Any], "d h w"]) -> Float32[NDArray[Any], "d h w"]:

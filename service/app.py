@@ -24,7 +24,7 @@ from service.contracts.site import read_site
 from service.contracts.study_store import StudyStore
 from service.dependencies import Parts
 from service.problems import add_problem_handlers
-from service.routes import arrivals, artifacts, deliveries, dicomweb, health, jobs, series, studies
+from service.routes import arrivals, artifacts, deliveries, dicomweb, health, jobs, series, studies, visits
 
 DESCRIPTION = """
 Which multiple sclerosis lesions are new, enlarging, stable, shrinking or resolved between two brain MRI studies.
@@ -79,7 +79,7 @@ def create_app(settings: Settings, *, queue: JobQueue | None = None) -> FastAPI:
     app.state.parts = parts
     app.middleware("http")(_log_request)
     add_problem_handlers(app)
-    for module in (studies, series, jobs, artifacts, deliveries, arrivals, dicomweb, health):
+    for module in (studies, series, jobs, visits, artifacts, deliveries, arrivals, dicomweb, health):
         app.include_router(module.router)
     return app
 

@@ -89,7 +89,7 @@ def _content(delivery: Delivery, jobs: JobStore) -> bytes:
             "id": job.id,
             "state": job.state.value,
             "error_code": job.error_code,
-            "report": f"/v1/jobs/{job.id}/report",
+            "report": f"/v1/jobs/{job.id}/{job.report_name}",
         },
     }
     return json.dumps(body).encode()

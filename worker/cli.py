@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from service.contracts.api_keys import ApiKeys, Scope
 from service.contracts.database import ready_database
 from service.contracts.errors import MsDeltaError
-from service.contracts.input_errors import BadInput, InvalidCheckpoint, InvalidOption
-from service.contracts.options import CompareOptions
+from service.contracts.input_errors import BadInput, InvalidCheckpoint
 from service.contracts.settings import Settings
+from worker.commands.options import compare_options
+from worker.course_cli import course_cli
 from worker.deliveries_cli import deliveries_cli
 from worker.research_cli import research_cli
 from worker.site_cli import site_cli
@@ -29,6 +29,7 @@ cli = typer.Typer(
 keys_cli = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(deliveries_cli, name="deliveries")
+cli.add_typer(course_cli)
 cli.add_typer(research_cli)
 cli.add_typer(site_cli)
 
@@ -88,10 +89,7 @@ def compare(
         "dicom_seg": dicom_seg,
         "language": language,
     }
-    try:
-        options = CompareOptions.model_validate(values)
-    except ValidationError as error:
-        raise InvalidOption("; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors())) from error
+    options = compare_options(values)
     settings = Settings().model_copy(update={"weights": weights, "device": device})
     compare_studies(studies, out, options, settings=settings, as_json=as_json)
 

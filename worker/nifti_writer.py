@@ -16,13 +16,14 @@ GRID_TOLERANCE_MM = 1e-3
 
 
 def write_nifti(volume: Volume, path: Path) -> None:
-    """Writes a volume (bool and uint8 as uint8, the rest as float32), world coordinates in RAS.
+    """Writes a volume (bool and uint8 as uint8, wider whole numbers as int32, the rest as float32), world in RAS.
 
     Raises:
         ResultInconsistent: what was written reads back differently.
     """
     array: NDArray[Any] = volume.array
-    array = array.astype(np.uint8) if array.dtype in (np.bool_, np.uint8) else array.astype(np.float32)
+    whole = np.uint8 if array.dtype in (np.bool_, np.uint8) else np.int32
+    array = array.astype(np.float32 if array.dtype.kind == "f" else whole)
     affine = RAS_FROM_LPS @ volume.affine
     nifti_image: Any = nib.nifti1.Nifti1Image  # untyped
     image = nifti_image(array, affine)

@@ -40,11 +40,11 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
     with clock.stage(Stage.REGISTER) as done:
         settings = RegistrationSettings(backend=request.options.registration_backend)
         with ThreadPoolExecutor(2) as time_points:
-            coming = time_points.submit(_time_point, after, tools, settings)
-            baseline = None if before is None else _time_point(before, tools, settings)
+            coming = time_points.submit(as_time_point, after, tools, settings)
+            baseline = None if before is None else as_time_point(before, tools, settings)
             follow_up = coming.result()
         done(0.5)
-        pair, assessment = _align(baseline, follow_up, settings)
+        pair, assessment = align(baseline, follow_up, settings)
     work = Work(request=request, tools=tools, profile=profile, clock=clock)
     outcome = _longitudinal(baseline, follow_up, pair, assessment, work)
     if outcome is None:
@@ -64,7 +64,8 @@ def _read(request: CaseRequest, rules: SeriesRules) -> tuple[Study | None, Study
     )
 
 
-def _time_point(study: Study, tools: Tools, settings: RegistrationSettings) -> TimePoint:
+def as_time_point(study: Study, tools: Tools, settings: RegistrationSettings) -> TimePoint:
+    """The study with its brain, and its T1 aligned to its FLAIR."""
     brain = tools.brain_masker(study.flair.volume)
     alignment = None
     if study.t1 is not None:
@@ -72,9 +73,10 @@ def _time_point(study: Study, tools: Tools, settings: RegistrationSettings) -> T
     return TimePoint(study=study, brain=brain, alignment=alignment)
 
 
-def _align(
+def align(
     baseline: TimePoint | None, follow_up: TimePoint, settings: RegistrationSettings
 ) -> tuple[PairAlignment | None, Assessment]:
+    """How two time points lie to each other, and what the gates say of that."""
     if baseline is None:
         return None, assess_single(follow_up)
     try:
@@ -103,7 +105,7 @@ def _longitudinal(
         return _apart(baseline, follow_up, pair, assessment, work)
     prediction = _predict(prepared, work)
     with work.clock.stage(Stage.COMPARE):
-        compared = compare_case(prepared, prediction, (baseline, follow_up), _how(work))
+        compared = compare_case(prepared, prediction, (baseline, follow_up), how_to_compare(work))
     return Outcome(
         baseline=_segmented(baseline, prepared, prediction, compared, first=True),
         follow_up=_segmented(follow_up, prepared, prediction, compared, first=False),
@@ -119,8 +121,8 @@ def _apart(
     baseline: TimePoint | None, follow_up: TimePoint, pair: PairAlignment | None, assessment: Assessment, work: Work
 ) -> Outcome:
     """Each scan with itself as its prior, on its own grid."""
-    after, compared, prepared = _alone(follow_up, work)
-    before = None if baseline is None else _alone(baseline, work)[0]
+    after, compared, prepared = segment_alone(follow_up, work)
+    before = None if baseline is None else segment_alone(baseline, work)[0]
     return Outcome(
         baseline=before,
         follow_up=after,
@@ -132,12 +134,13 @@ def _apart(
     )
 
 
-def _alone(time_point: TimePoint, work: Work) -> tuple[Segmented, Compared, NetworkInput]:
+def segment_alone(time_point: TimePoint, work: Work) -> tuple[Segmented, Compared, NetworkInput]:
+    """One scan with itself as its prior, on its own grid."""
     with work.clock.stage(Stage.PREPARE):
         prepared = prepare_single(time_point, crop=work.request.options.crop)
     prediction = _predict(prepared, work)
     with work.clock.stage(Stage.COMPARE):
-        compared = compare_case(prepared, prediction, (time_point,), _how(work))
+        compared = compare_case(prepared, prediction, (time_point,), how_to_compare(work))
     return _segmented(time_point, prepared, prediction, compared, first=False), compared, prepared
 
 
@@ -146,7 +149,8 @@ def _predict(prepared: NetworkInput, work: Work) -> Prediction:
         return predict(prepared, ensemble=work.tools.ensemble, options=work.request.options, progress=done)
 
 
-def _how(work: Work) -> HowToCompare:
+def how_to_compare(work: Work) -> HowToCompare:
+    """What the options and the measurement rules say of the compare stage."""
     options = work.request.options
     return HowToCompare(
         thresholds=work.tools.ensemble.thresholds(options),

@@ -16,7 +16,7 @@ def prepare_pair(
 ) -> NetworkInput:
     """Both time points on one grid in the half-way space (docs/decisions/0002)."""
     baseline_from_grid, follow_up_from_grid = half_way(pair.baseline_from_follow_up)
-    prepared = prepare([_placed(baseline, baseline_from_grid), _placed(follow_up, follow_up_from_grid)], crop=crop)
+    prepared = prepare([placed(baseline, baseline_from_grid), placed(follow_up, follow_up_from_grid)], crop=crop)
     return NetworkInput(
         baseline=prepared.scans[0],
         follow_up=prepared.scans[1],
@@ -30,7 +30,7 @@ def prepare_pair(
 
 def prepare_single(time_point: TimePoint, *, crop: Literal["union", "none"] = "union") -> NetworkInput:
     """One scan on a grid in its own FLAIR's space."""
-    prepared: PreparedScans = prepare([_placed(time_point, IDENTITY)], crop=crop)
+    prepared: PreparedScans = prepare([placed(time_point, IDENTITY)], crop=crop)
     return NetworkInput(
         baseline=None,
         follow_up=prepared.scans[0],
@@ -42,7 +42,8 @@ def prepare_single(time_point: TimePoint, *, crop: Literal["union", "none"] = "u
     )
 
 
-def _placed(t: TimePoint, flair_from_common: Affine) -> PlacedScan:
+def placed(t: TimePoint, flair_from_common: Affine) -> PlacedScan:
+    """The time point with the place of the common space in each of its images."""
     t1, t1_from_common = None, None
     if t.study.t1 is not None and t.alignment is not None:
         t1 = t.study.t1.volume

@@ -3,12 +3,13 @@
 import numpy as np
 
 from model.volume import Volume
-from service.contracts.options import Language
+from service.contracts.options import CompareOptions, Language
 from service.contracts.report import ModelInfo, Report
 from service.contracts.report_signature import signed
 from worker.artifacts import write_dicom, write_dicom_pages, write_images, write_pages, write_report
 from worker.comparing import FLAIR
 from worker.dicom_reader import read_headers
+from worker.inference import Ensemble
 from worker.outcome import Outcome, Work
 from worker.reports.dicom_seg import LesionImages, TimePointName
 from worker.reports.figures import FigureInputs, Pictures, draw
@@ -44,7 +45,7 @@ def write_results(outcome: Outcome, work: Work) -> Report:
         assessment=outcome.assessment,
         pair=outcome.pair,
         mask_volumes_ml=(volumes.get("baseline"), volumes["follow_up"]),
-        model=_model_info(work),
+        model=model_info(work.tools.ensemble, options),
         timings_s=work.clock.seconds,
         job_id=work.request.job_id,
     )
@@ -123,10 +124,10 @@ def _pictures(outcome: Outcome, language: Language) -> Pictures | None:
     )
 
 
-def _model_info(work: Work) -> ModelInfo:
-    members = work.tools.ensemble.members
-    options = work.request.options
-    thresholds = work.tools.ensemble.thresholds(options)
+def model_info(ensemble: Ensemble, options: CompareOptions) -> ModelInfo:
+    """The network, and how it was asked."""
+    members = ensemble.members
+    thresholds = ensemble.thresholds(options)
     return ModelInfo(
         name=members[0].card.name,
         method=members[0].config.variant,

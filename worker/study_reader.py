@@ -91,7 +91,7 @@ def read_study(folder: Path, *, acquired: date | None = None, choice: HowToChoos
         BadInput: what is wrong with it; the code says which.
     """
     with no_header_text():
-        return _study(study_contents(folder), acquired, choice)
+        return study_of(study_contents(folder), acquired, choice)
 
 
 def read_pair(
@@ -105,11 +105,11 @@ def read_pair(
     with no_header_text():
         one, two = study_contents(baseline.folder), study_contents(follow_up.folder)
         if isinstance(one, DicomIndex) and isinstance(two, DicomIndex):
-            chosen = _select_together(one, two, choice)
-            before = _dicom_study(one, chosen.baseline, baseline.acquired, choice)
-            after = _dicom_study(two, chosen.follow_up, follow_up.acquired, choice)
+            chosen = select_together(one, two, choice)
+            before = dicom_study(one, chosen.baseline, baseline.acquired, choice)
+            after = dicom_study(two, chosen.follow_up, follow_up.acquired, choice)
         else:
-            before, after = _study(one, baseline.acquired, choice), _study(two, follow_up.acquired, choice)
+            before, after = study_of(one, baseline.acquired, choice), study_of(two, follow_up.acquired, choice)
     check_same_patient(before, after)
     if before.t1 is None or after.t1 is None:  # a T1 on one side would look like change
         return replace(before, t1=None), replace(after, t1=None)
@@ -150,10 +150,11 @@ def check_same_patient(baseline: Study, follow_up: Study) -> None:
         raise DifferentPatients("the identifying header fields of baseline and follow-up differ, expected one person")
 
 
-def _study(contents: DicomIndex | NiftiScans, acquired: date | None, choice: HowToChoose) -> Study:
+def study_of(contents: DicomIndex | NiftiScans, acquired: date | None, choice: HowToChoose) -> Study:
+    """The study of what a folder holds, its series chosen by themselves."""
     if isinstance(contents, NiftiScans):
         return _nifti_study(contents, acquired, choice)
-    return _dicom_study(contents, _select(contents, choice), acquired, choice)
+    return dicom_study(contents, _select(contents, choice), acquired, choice)
 
 
 def _nifti_study(scans: NiftiScans, acquired: date | None, choice: HowToChoose) -> Study:
@@ -176,7 +177,8 @@ def _index(folder: Path) -> DicomIndex:
     return index
 
 
-def _dicom_study(index: DicomIndex, selection: Selection, acquired: date | None, how: HowToChoose) -> Study:
+def dicom_study(index: DicomIndex, selection: Selection, acquired: date | None, how: HowToChoose) -> Study:
+    """The study of the chosen series."""
     by_key = {one.header.key: one for one in index.series}
     flair = by_key[selection.flair.header.key]
     return Study(
@@ -187,7 +189,8 @@ def _dicom_study(index: DicomIndex, selection: Selection, acquired: date | None,
     )
 
 
-def _select_together(baseline: DicomIndex, follow_up: DicomIndex, choice: HowToChoose) -> PairSelection:
+def select_together(baseline: DicomIndex, follow_up: DicomIndex, choice: HowToChoose) -> PairSelection:
+    """The series of two DICOM studies; where one is missing, the error tells what was left out."""
     try:
         before, after = ([one.header for one in index.series] for index in (baseline, follow_up))
         return select_pair(before, after, choice.rules, flair_only=choice.flair_only)

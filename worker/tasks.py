@@ -28,6 +28,7 @@ from worker.pipeline_tools import Tools, load_tools
 from worker.runner import Runner
 from worker.series_answers import SeriesAnswerer
 from worker.series_rules_file import load_rules
+from worker.stored_studies import Stored
 
 _stop = threading.Event()
 
@@ -57,25 +58,11 @@ def _runner() -> Runner:
     studies = StudyStore(engine)
 
     def attempt(job: Job, lease: Lease, progress: Progress) -> None:
-        from worker.outcome import CaseRequest  # noqa: PLC0415
-        from worker.pipeline import run_case  # noqa: PLC0415 (torch and SimpleITK load with the first job)
+        from worker.attempts import run_attempt  # noqa: PLC0415 (torch and SimpleITK load with the first job)
 
-        options = CompareOptions.model_validate(job.options)
-        check_allowed(options, settings)
-
-        def acquired(study_id: str) -> Any:
-            return studies.get(study_id).acquired
-
-        request = CaseRequest(
-            baseline=None if job.baseline is None else blobs.study_folder(job.baseline),
-            follow_up=blobs.study_folder(job.follow_up),
-            out=blobs.job_folder(job.id, lease.attempt),
-            options=options,
-            baseline_acquired=None if job.baseline is None else acquired(job.baseline),
-            follow_up_acquired=acquired(job.follow_up),
-            job_id=job.id,
-        )
-        run_case(request, tools=_tools(), progress=progress)
+        check_allowed(CompareOptions.model_validate(job.options), settings)
+        out = blobs.job_folder(job.id, lease.attempt)
+        run_attempt(job, out, Stored(blobs=blobs, studies=studies), tools=_tools(), progress=progress)
 
     return Runner(jobs=JobStore(engine), blobs=blobs, settings=settings, run_attempt=attempt)
 

@@ -9,6 +9,8 @@ from service.contracts.errors import DependencyUnavailable
 
 COMMIT_FILE = "report.json"
 """Written last: a result folder without it does not exist."""
+SERIES_COMMIT_FILE = "series.json"
+"""Likewise, of several visits that are followed together."""
 
 
 class BlobStore:
@@ -54,7 +56,7 @@ class BlobStore:
     def results(self, job_id: str, attempt: int) -> dict[str, Path]:
         """The files of a committed result by name; empty before the commit."""
         folder = self.job_folder(job_id, attempt)
-        if not (folder / COMMIT_FILE).is_file():
+        if not any((folder / name).is_file() for name in (COMMIT_FILE, SERIES_COMMIT_FILE)):
             return {}
         return {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
 

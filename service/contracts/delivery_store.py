@@ -22,6 +22,7 @@ from service.contracts.deliveries import (
     add_deliveries,
 )
 from service.contracts.errors import DeliveryNotFound, IllegalTransition, JobNotFound, WorkerLost
+from service.contracts.job_rows import on_study
 from service.contracts.jobs import JobState
 from service.contracts.tables import deliveries, jobs
 
@@ -175,11 +176,10 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _results_of(study_id: str) -> ColumnElement[bool]:
-    on_study = select(jobs.c.id).where(or_(jobs.c.baseline == study_id, jobs.c.follow_up == study_id))
     return and_(
         deliveries.c.kind == DeliveryKind.DICOM.value,
         deliveries.c.state.in_([state.value for state in UNPROVEN]),
-        deliveries.c.job_id.in_(on_study),
+        deliveries.c.job_id.in_(select(jobs.c.id).where(on_study(study_id))),
     )
 
 

@@ -217,6 +217,13 @@ class InvalidSignature(BadInput):
     title = "The signature of the report does not fit"
 
 
+class VisitsOutOfOrder(BadInput):
+    """Visits that are followed together are not given in the order of time."""
+
+    code = "visits_out_of_order"
+    title = "The visits are not in the order of time"
+
+
 class StudyGone(BadInput):
     """The PACS has no MR image of the study that it told us of."""
 

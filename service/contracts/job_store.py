@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, or_, select, update
+from sqlalchemy import Engine, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.contracts.deliveries import DeliveryKind, add_deliveries
-from service.contracts.errors import IdempotencyConflict, JobNotFound, LeaseLost, WorkerLost
-from service.contracts.jobs import TRANSITIONS, Job, JobEvent, JobState, Lease, advance
+from service.contracts.errors import IdempotencyConflict, LeaseLost, WorkerLost
+from service.contracts.job_rows import as_job, close, ended, held, note_deliveries, on_study, requeue, row_of
+from service.contracts.jobs import Job, JobEvent, JobState, Lease, advance
 from service.contracts.tables import jobs
 
 Clock = Callable[[], datetime]
@@ -33,6 +33,8 @@ class NewJob:
     request_digest: str
     deliver_to: tuple[str, ...] = ()
     """Names of destinations of the site file."""
+    visits: tuple[str, ...] = ()
+    """Studies that are followed, in the order of time; empty: `follow_up` is compared with `baseline`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,7 @@ class JobStore:
             "options": new.options,
             "callback_url": new.callback_url,
             "deliver_to": list(new.deliver_to),
+            "visits": list(new.visits),
             "owner": new.owner,
             "idempotency_key": new.idempotency_key,
             "request_digest": new.request_digest,
@@ -96,7 +99,7 @@ class JobStore:
             JobNotFound: there is none.
         """
         with self._engine.connect() as connection:
-            return _job(_row(connection, job_id))
+            return as_job(row_of(connection, job_id))
 
     def page(
         self, *, owner: str | None, state: JobState | None, limit: int, before: tuple[datetime, str] | None
@@ -111,12 +114,12 @@ class JobStore:
             created, job_id = before
             query = query.where(or_(jobs.c.created < created, and_(jobs.c.created == created, jobs.c.id < job_id)))
         with self._engine.connect() as connection:
-            return [_job(row) for row in connection.execute(query)]
+            return [as_job(row) for row in connection.execute(query)]
 
     def uses_study(self, study_id: str) -> bool:
         """True while a job that has not ended needs the study."""
         live = jobs.c.state.in_([JobState.QUEUED.value, JobState.RUNNING.value])
-        query = select(jobs.c.id).where(live, or_(jobs.c.baseline == study_id, jobs.c.follow_up == study_id)).limit(1)
+        query = select(jobs.c.id).where(live, on_study(study_id)).limit(1)
         with self._engine.connect() as connection:
             return connection.execute(query).first() is not None
 
@@ -139,7 +142,7 @@ class JobStore:
             )
             if taken.rowcount != 1:
                 return None
-            attempt = int(_row(connection, job_id).attempt)
+            attempt = int(row_of(connection, job_id).attempt)
         return Lease(job_id=job_id, token=token, attempt=attempt, expires=expires)
 
     def heartbeat(self, lease: Lease, *, lease_s: float, stage: str | None, fraction: float) -> Heartbeat:
@@ -147,11 +150,11 @@ class JobStore:
         expires = self._now() + timedelta(seconds=lease_s)
         with self._engine.begin() as connection:
             renewed = connection.execute(
-                update(jobs).where(*_held(lease)).values(lease_expires=expires, stage=stage, fraction=fraction)
+                update(jobs).where(*held(lease)).values(lease_expires=expires, stage=stage, fraction=fraction)
             )
             if renewed.rowcount != 1:
                 return Heartbeat(held=False, cancel_requested=False)
-            return Heartbeat(held=True, cancel_requested=bool(_row(connection, lease.job_id).cancel_requested))
+            return Heartbeat(held=True, cancel_requested=bool(row_of(connection, lease.job_id).cancel_requested))
 
     def finish(
         self, lease: Lease, event: JobEvent, *, error_code: str | None = None, error_message: str | None = None
@@ -165,12 +168,12 @@ class JobStore:
         with self._engine.begin() as connection:
             done = connection.execute(
                 update(jobs)
-                .where(*_held(lease))
-                .values(state=state.value, error_code=error_code, error_message=error_message, **_ended(state, now))
+                .where(*held(lease))
+                .values(state=state.value, error_code=error_code, error_message=error_message, **ended(state, now))
             )
             if done.rowcount != 1:
                 raise LeaseLost("the lease ran out before the job was finished")
-            _note_deliveries(connection, lease.job_id, now)
+            note_deliveries(connection, lease.job_id, now)
 
     def request_cancel(self, job_id: str) -> Job:
         """A queued job is cancelled at once; a running one is asked to stop.
@@ -180,22 +183,22 @@ class JobStore:
         """
         now = self._now()
         with self._engine.begin() as connection:
-            state = JobState(_row(connection, job_id).state)
+            state = JobState(row_of(connection, job_id).state)
             after = advance(state, JobEvent.CANCEL)
             values: dict[str, Any] = {"cancel_requested": True}
             if state is JobState.QUEUED:
-                values |= {"state": after.value, **_ended(after, now)}
+                values |= {"state": after.value, **ended(after, now)}
             changed = connection.execute(
                 update(jobs).where(jobs.c.id == job_id, jobs.c.state == state.value).values(**values)
             )
             if changed.rowcount == 1 and state is JobState.QUEUED:
-                _note_deliveries(connection, job_id, now)
+                note_deliveries(connection, job_id, now)
         return self.get(job_id)
 
     def give_back(self, lease: Lease) -> bool:
         """Queues a running job again, because its worker stops; False when the lease was lost already."""
         with self._engine.begin() as connection:
-            return _requeue(connection, _held(lease), self._now())
+            return requeue(connection, held(lease), self._now())
 
     def sweep(self, *, max_attempts: int) -> Swept:
         """Takes jobs back from leases that ran out: queued again, or failed after too many attempts."""
@@ -203,23 +206,17 @@ class JobStore:
         expired = (jobs.c.state == JobState.RUNNING.value, jobs.c.lease_expires < now)
         with self._engine.begin() as connection:
             for row in connection.execute(select(jobs).where(*expired)).all():
-                held = (jobs.c.id == row.id, jobs.c.lease_token == row.lease_token, *expired)
+                lost = (jobs.c.id == row.id, jobs.c.lease_token == row.lease_token, *expired)
                 if row.cancel_requested:
-                    _close(connection, held, JobEvent.CANCEL, now)
+                    close(connection, lost, JobEvent.CANCEL, now)
                 elif row.attempt >= max_attempts:
-                    _close(
-                        connection,
-                        held,
-                        JobEvent.FAIL,
-                        now,
-                        code=WorkerLost.code,
-                        message=f"the worker was lost in each of {row.attempt} attempts",
-                    )
+                    message = f"the worker was lost in each of {row.attempt} attempts"
+                    close(connection, lost, JobEvent.FAIL, now, error=(WorkerLost.code, message))
                     failed.append(row.id)
-                elif _requeue(connection, held, now):
+                elif requeue(connection, lost, now):
                     requeued.append(row.id)
                 if row.id not in requeued:
-                    _note_deliveries(connection, row.id, now)
+                    note_deliveries(connection, row.id, now)
         return Swept(requeued=tuple(requeued), failed=tuple(failed))
 
     def waiting(self, *, longer_than_s: float) -> list[str]:
@@ -238,63 +235,4 @@ class JobStore:
             row = connection.execute(query).one()
         if row.request_digest != new.request_digest:
             raise IdempotencyConflict("this Idempotency-Key was used with another request body")
-        return _job(row)
-
-
-def _row(connection: Connection, job_id: str) -> Row[Any]:
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
-    if row is None:
-        raise JobNotFound("no job has this id")
-    return row
-
-
-def _held(lease: Lease) -> tuple[Any, ...]:
-    return (
-        jobs.c.id == lease.job_id,
-        jobs.c.lease_token == lease.token,
-        jobs.c.state == JobState.RUNNING.value,
-    )
-
-
-def _ended(state: JobState, now: datetime) -> dict[str, Any]:
-    values: dict[str, Any] = {"ended": now, "lease_token": None, "lease_expires": None}
-    return values | ({"fraction": 1.0, "stage": None} if state is JobState.SUCCEEDED else {})
-
-
-def _requeue(connection: Connection, held: tuple[Any, ...], now: datetime) -> bool:
-    values: dict[str, Any] = {
-        "state": advance(JobState.RUNNING, JobEvent.REQUEUE).value,
-        "queued": now,
-        "lease_token": None,
-        "lease_expires": None,
-    }
-    return connection.execute(update(jobs).where(*held).values(**values)).rowcount == 1
-
-
-def _close(
-    connection: Connection,
-    held: tuple[Any, ...],
-    event: JobEvent,
-    now: datetime,
-    *,
-    code: str | None = None,
-    message: str | None = None,
-) -> None:
-    state = TRANSITIONS[JobState.RUNNING, event]
-    values = {"state": state.value, "error_code": code, "error_message": message, **_ended(state, now)}
-    connection.execute(update(jobs).where(*held).values(**values))
-
-
-def _note_deliveries(connection: Connection, job_id: str, now: datetime) -> None:
-    """The callback at every end; the result to its destinations when there is one."""
-    row = _row(connection, job_id)
-    targets = (row.callback_url,) if row.callback_url else ()
-    add_deliveries(connection, job_id=job_id, kind=DeliveryKind.CALLBACK, targets=targets, due=now)
-    if row.state == JobState.SUCCEEDED.value:
-        add_deliveries(connection, job_id=job_id, kind=DeliveryKind.DICOM, targets=row.deliver_to, due=now)
-
-
-def _job(row: Row[Any]) -> Job:
-    names = Job.__dataclass_fields__
-    values = {name: getattr(row, name) for name in names}
-    return Job(**{**values, "state": JobState(row.state), "deliver_to": tuple(row.deliver_to)})
+        return as_job(row)

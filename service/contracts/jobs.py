@@ -84,6 +84,8 @@ class Job:
     baseline: str | None
     options: dict[str, object]
     callback_url: str | None
+    visits: tuple[str, ...]
+    """Studies that are followed, in the order of time; empty: `follow_up` is compared with `baseline`."""
     deliver_to: tuple[str, ...]
     """Names of the destinations that the result goes to."""
     owner: str
@@ -99,3 +101,8 @@ class Job:
     error_code: str | None
     error_message: str | None
     cancel_requested: bool
+
+    @property
+    def report_name(self) -> str:
+        """The last part of the report's address, which differs with what a report holds."""
+        return "series-report" if self.visits else "report"

@@ -3,13 +3,14 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AnyHttpUrl, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from service.contracts.arrivals import ArrivalState
 from service.contracts.deliveries import DeliveryKind, DeliveryState
 from service.contracts.jobs import JobState
 from service.contracts.options import CompareOptions
 from service.contracts.site import Name
+from service.contracts.visits import MOST_VISITS
 
 
 class _Schema(BaseModel):
@@ -40,6 +41,23 @@ class JobRequest(_Schema):
     )
 
 
+class VisitsRequest(_Schema):
+    """Which visits of one patient to follow."""
+
+    visits: tuple[str, ...] = Field(
+        min_length=2, max_length=MOST_VISITS, description="study ids in the order of time, each once"
+    )
+    options: CompareOptions = CompareOptions()
+    callback_url: AnyHttpUrl | None = Field(default=None, description="told when the job has ended")
+
+    @field_validator("visits")
+    @classmethod
+    def _each_once(cls, visits: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(visits)) < len(visits):
+            raise ValueError("expected each study once")
+        return visits
+
+
 class SeriesRequest(_Schema):
     """Whose series are asked for."""
 
@@ -65,6 +83,10 @@ class JobView(_Schema):
     baseline: str | None
     follow_up: str
     options: CompareOptions
+    visits: tuple[str, ...] = Field(
+        description="study ids of a series, in the order of time; baseline and follow_up are then the first and the "
+        "last. Empty: a comparison"
+    )
     deliver_to: tuple[str, ...]
     attempt: int
     created: AwareDatetime

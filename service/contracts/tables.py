@@ -49,6 +49,7 @@ jobs = Table(
     Column("options", JSON, nullable=False),
     Column("callback_url", Text),
     Column("deliver_to", JSON, nullable=False, server_default=text("'[]'")),
+    Column("visits", JSON, nullable=False, server_default=text("'[]'")),
     Column("owner", String(32), nullable=False),
     Column("idempotency_key", String(64)),
     Column("request_digest", String(64), nullable=False),

@@ -44,14 +44,14 @@ class ArtifactFile(FileResponse):
 @router.get("/artifacts")
 def list_artifacts(job_id: str, parts: PartsOf, key: Reader) -> ArtifactList:
     """The files of the result; none before the job has succeeded."""
-    found = _results(job_id, parts, key)
+    found = results_of(job_id, parts, key)
     return ArtifactList(artifacts=tuple(_artifact(job_id, path) for path in found.values()))
 
 
 @router.get("/artifacts/{name}", response_class=FileResponse)
 def download_artifact(job_id: str, name: str, parts: PartsOf, key: Reader) -> ArtifactFile:
     """One file; `Range` requests are answered in part (206)."""
-    path = _results(job_id, parts, key).get(name)
+    path = results_of(job_id, parts, key).get(name)
     if path is None:
         raise ArtifactNotFound("the job has no artifact of this name")
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
@@ -61,13 +61,14 @@ def download_artifact(job_id: str, name: str, parts: PartsOf, key: Reader) -> Ar
 @router.get("/report")
 def show_report(job_id: str, parts: PartsOf, key: Reader) -> Report:
     """The change report: `report.json` as a typed value."""
-    path = _results(job_id, parts, key).get("report.json")
+    path = results_of(job_id, parts, key).get("report.json")
     if path is None:
-        raise ArtifactNotFound("the job has no report yet")
+        raise ArtifactNotFound("the job has no report yet, or is a series, whose report is at series-report")
     return Report.model_validate_json(path.read_text(encoding="utf-8"))
 
 
-def _results(job_id: str, parts: Parts, key: ApiKey) -> dict[str, Path]:
+def results_of(job_id: str, parts: Parts, key: ApiKey) -> dict[str, Path]:
+    """The files of the caller's job by name; none before it has succeeded."""
     job = owned_job(job_id, parts, key)
     return parts.blobs.results(job.id, job.attempt) if job.state is JobState.SUCCEEDED else {}
 

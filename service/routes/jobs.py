@@ -24,7 +24,7 @@ from service.contracts.job_store import NewJob
 from service.contracts.jobs import Job, JobState
 from service.contracts.logs import get_logger
 from service.contracts.options import CompareOptions, check_allowed
-from service.contracts.schemas import JobError, JobList, JobRequest, JobView
+from service.contracts.schemas import JobError, JobList, JobRequest, JobView, VisitsRequest
 from service.dependencies import Parts, PartsOf, Reader, Submitter, may_see
 from service.routes.studies import owned_study
 
@@ -47,9 +47,7 @@ def submit_job(
             owned_study(study, parts, key)
     _check_destinations(body, parts)
     check_allowed(body.options, parts.settings)
-    job, created = parts.jobs.create(_new_job(body, key, idempotency_key))
-    if created:
-        _send(parts, job)
+    job = create_job(new_job(body, key, idempotency_key), parts)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return view(job)
 
@@ -102,6 +100,18 @@ def owned_job(job_id: str, parts: Parts, key: ApiKey) -> Job:
     return job
 
 
+def create_job(new: NewJob, parts: Parts) -> Job:
+    """The job, and its message where it was made now.
+
+    Raises:
+        IdempotencyConflict: the key was used with another request.
+    """
+    job, created = parts.jobs.create(new)
+    if created:
+        _send(parts, job)
+    return job
+
+
 def view(job: Job) -> JobView:
     """The job as its owner sees it."""
     error = None
@@ -118,13 +128,18 @@ def view(job: Job) -> JobView:
         baseline=job.baseline,
         follow_up=job.follow_up,
         options=CompareOptions.model_validate(job.options),
+        visits=job.visits,
         deliver_to=job.deliver_to,
         attempt=job.attempt,
         created=job.created,
         started=job.started,
         ended=job.ended,
         error=error,
-        links={"self": here, **{name: f"{here}/{name}" for name in ("events", "artifacts", "report", "deliveries")}},
+        links={
+            "self": here,
+            **{name: f"{here}/{name}" for name in ("events", "artifacts", "deliveries")},
+            "report": f"{here}/{job.report_name}",
+        },
     )
 
 
@@ -160,20 +175,22 @@ def _check_destinations(body: JobRequest, parts: Parts) -> None:
         raise NothingToDeliver("expected a follow-up study of DICOM images, saw NIfTI: its result has no DICOM objects")
 
 
-def _new_job(body: JobRequest, key: ApiKey, idempotency_key: str | None) -> NewJob:
+def new_job(body: JobRequest | VisitsRequest, key: ApiKey, idempotency_key: str | None) -> NewJob:
+    """What a request asks for; of a series the first and the last visit stand as baseline and follow-up."""
     content = body.model_dump(mode="json")
-    if not body.deliver_to:
-        del content["deliver_to"]  # requests of before there were destinations keep their digest
+    if not content.get("deliver_to"):
+        content.pop("deliver_to", None)  # requests of before there were destinations keep their digest
     hashed = None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
     return NewJob(
-        follow_up=body.follow_up,
-        baseline=body.baseline,
+        baseline=body.visits[0] if isinstance(body, VisitsRequest) else body.baseline,
+        follow_up=body.visits[-1] if isinstance(body, VisitsRequest) else body.follow_up,
+        visits=body.visits if isinstance(body, VisitsRequest) else (),
         options=content["options"],
         callback_url=None if body.callback_url is None else str(body.callback_url),
         owner=key.id,
         idempotency_key=hashed,
         request_digest=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
-        deliver_to=tuple(dict.fromkeys(body.deliver_to)),
+        deliver_to=() if isinstance(body, VisitsRequest) else tuple(dict.fromkeys(body.deliver_to)),
     )
 
 

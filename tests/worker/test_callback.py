@@ -72,10 +72,10 @@ class House:
         self.deliveries = DeliveryStore(self.engine, now=lambda: self.time)
         self.courier: Courier = courier_of(self.deliveries, self.jobs, BlobStore(folder), settings)
 
-    def cancelled_job(self, url: str) -> str:
+    def cancelled_job(self, url: str, *, visits: tuple[str, ...] = ()) -> str:
         new = NewJob(
             follow_up="f", baseline=None, options={}, callback_url=url, owner="k", idempotency_key=None,
-            request_digest="d",
+            request_digest="d", visits=visits,
         )  # fmt: skip
         job, _ = self.jobs.create(new)
         self.jobs.request_cancel(job.id)
@@ -116,6 +116,15 @@ def test_a_callback_is_tried_until_it_arrives_and_then_no_more(tmp_path: Path, c
         "id": job, "state": "cancelled", "error_code": None, "report": f"/v1/jobs/{job}/report",
     }  # fmt: skip
     assert not [name for name in caller.headers[-1] if name.lower().startswith("webhook-")]
+
+
+def test_the_callback_of_a_series_leads_to_its_own_report(tmp_path: Path, caller: Caller) -> None:
+    house = House(tmp_path)
+    job = house.cancelled_job(caller.url, visits=("a", "b", "f"))
+
+    house.deliver(caller.url, times=3)
+
+    assert json.loads(caller.bodies[-1])["job"]["report"] == f"/v1/jobs/{job}/series-report"
 
 
 def test_every_key_signs_and_the_id_stays_the_same_over_attempts(tmp_path: Path, caller: Caller) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import UID, generate_uid
+from pydicom.uid import UID
 from scipy import ndimage
 
 from model.volume import Volume, voxel_volume_of, world_from_voxel
@@ -34,6 +34,7 @@ from worker.reports.dicom_series import (
     uid_of,
 )
 from worker.reports.dicom_sources import as_single_images, refer_to_frames
+from worker.reports.tracking import tracking_uid
 
 CENTROID_TOLERANCE_MM = 0.01
 """Between a lesion's centroid in the mask and in the written object: decimals of the header."""
@@ -144,7 +145,7 @@ def tracking(report: Report, lesion: int, time_point: TimePointName) -> tuple[st
     """Identifier and UID of a row of the report: the same at both time points, where these were compared."""
     apart = report.mode == "longitudinal" and not report.comparable
     name = f"{time_point} lesion {lesion}" if apart else f"lesion {lesion}"
-    return name, generate_uid(entropy_srcs=[case_of(report), *report.model.sha256, name])
+    return name, tracking_uid(case_of(report), report.model.sha256, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -98,9 +98,11 @@ def build_report(inputs: ReportInputs) -> Report:
             follow_up=round(inputs.follow_up.lesions.total_mm3 / 1000, 4),
         ),
         lesions=rows,
-        follow_up=_study(inputs.follow_up.time_point, inputs.mask_volumes_ml[1]),
-        baseline=None if inputs.baseline is None else _study(inputs.baseline.time_point, inputs.mask_volumes_ml[0]),
-        registration=None if inputs.pair is None else _registration(inputs.pair),
+        follow_up=study_summary(inputs.follow_up.time_point, inputs.mask_volumes_ml[1]),
+        baseline=None
+        if inputs.baseline is None
+        else study_summary(inputs.baseline.time_point, inputs.mask_volumes_ml[0]),
+        registration=None if inputs.pair is None else registration_info(inputs.pair),
         quality=inputs.assessment.checks,
         model=inputs.model,
         versions=inputs.versions.model_copy(update={"measurement_rules": inputs.profile.version}),
@@ -161,7 +163,8 @@ def _lesion_counts(baseline: LesionMap | None, follow_up: LesionMap, rules: Rule
     )
 
 
-def _study(t: TimePoint, mask_volume_ml: float | None) -> StudySummary:
+def study_summary(t: TimePoint, mask_volume_ml: float | None) -> StudySummary:
+    """What is known of a time point."""
     acquired = None if t.study.acquired is None else t.study.acquired.isoformat()
     t1 = () if t.study.t1 is None else (_choice("T1", t.study.t1, t),)
     series = (*t1, _choice("FLAIR", t.study.flair, t))
@@ -181,7 +184,8 @@ def _choice(sequence: Literal["T1", "FLAIR"], series: Series, t: TimePoint) -> S
     )
 
 
-def _registration(pair: PairAlignment) -> RegistrationInfo:
+def registration_info(pair: PairAlignment) -> RegistrationInfo:
+    """The alignment of two time points in numbers."""
     rows = tuple(tuple(round(float(v), 6) for v in row) for row in pair.baseline_from_follow_up)
     return RegistrationInfo(
         backend=pair.backend,

@@ -218,3 +218,14 @@ def test_migrating_twice_changes_nothing(engine: Engine, store: JobStore) -> Non
     migrate(engine)
 
     assert store.get(job.id) == job
+
+
+@pytest.mark.parametrize("study", ["a" * 32, "b" * 32, "c" * 32])
+def test_every_visit_of_a_series_is_in_use_until_it_has_ended(store: JobStore, study: str) -> None:
+    job, _ = store.create(new(baseline="a" * 32, follow_up="c" * 32, visits=("a" * 32, "b" * 32, "c" * 32)))
+
+    assert store.get(job.id).visits == ("a" * 32, "b" * 32, "c" * 32)
+    assert store.uses_study(study)
+    assert not store.uses_study("d" * 32)
+    store.request_cancel(job.id)
+    assert not store.uses_study(study)

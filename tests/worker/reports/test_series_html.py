@@ -1,0 +1,131 @@
+"""The page and the table of a series say what its report says."""
+
+import csv
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from service.contracts.measures import LesionRegion
+from service.contracts.report import Counts, Flag, Reason
+from tests.fixtures.series_reports import FOLLOWED, VOLUMES, small_report
+from worker.reports.ledger_table import COLUMNS, write_ledger_csv
+from worker.reports.series_html import headline, render_series_html
+from worker.reports.trend import trend
+
+
+class Cells(HTMLParser):
+    """The texts of every table row."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.open = [], False
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self.rows.append([])
+        if tag == "br":
+            self.rows[-1][-1] += " "
+        self.open = tag in ("td", "th") or (self.open and tag != "tr")
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.open = False
+
+    def handle_data(self, data):
+        if self.open:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_series_html(small_report())
+
+
+@pytest.fixture(scope="module")
+def rows(page):
+    parser = Cells()
+    parser.feed(page)
+    return [[" ".join(cell.split()) for cell in row] for row in parser.rows]
+
+
+def test_the_page_points_to_nothing_outside_it(page):
+    assert not re.search(r"(src|href)=|url\(|https?://", page)
+    assert "For research use. Not a medical device." in page
+
+
+def test_every_lesion_is_a_row_with_its_volumes(rows):
+    ledger = [row for row in rows if len(row) == 5 and row[0] in {"1", "2", "3"}]
+    for row, volumes in zip(ledger, VOLUMES.values(), strict=True):
+        assert [cell.split()[0] for cell in row[1:4]] == [f"{volume:.0f}" for volume in volumes]
+    assert ledger[0][2:] == ["96 ▲ enlarging", "140 = stable", "▲ enlarging"]
+    assert ledger[1][1:] == ["0", "20 + new appeared", "0 ○ resolved gone", ""]
+    assert ledger[2][3].endswith("not wholly in the field of view")
+
+
+def test_the_region_of_a_lesion_is_named_where_regions_are_known(page):
+    report = small_report()
+    first = report.ledger[0].model_copy(update={"region": LesionRegion.PERIVENTRICULAR})
+    known = render_series_html(report.model_copy(update={"ledger": (first, *report.ledger[1:])}))
+    assert ">periventricular<" in known
+    assert ">Region<" not in page
+
+
+def test_counts_stand_for_each_pair_of_the_ledger_and_for_no_other(rows):
+    pairs = {row[0]: row[1:] for row in rows if row and row[0].startswith("Visit") and "→" in row[0]}
+    assert list(pairs) == ["Visit 1 → 3", "Visit 1 → 4", "Visit 3 → 4"]
+    assert pairs["Visit 1 → 3"] == ["next visit", "1 (1)", "1 (1)", "0 (0)", "0 (0)", "0 (0)", "0 (0)"]
+
+
+def test_a_visit_that_is_not_followed_is_named_so(rows):
+    assert ["Visit 2, 2021-06-01", "no, segmented alone", "1", "3", "0.05"] in rows
+
+
+def test_why_a_pair_was_not_used_is_said(page):
+    assert "brains do not lie on each other" in page
+
+
+def test_the_headline_is_the_change_from_first_to_last_or_why_there_is_none():
+    report = small_report()
+    assert headline(report) == "1 enlarging lesion from visit 1 to visit 4"
+    no_ends = [pair for pair in report.pairs if pair.role != "first_to_last"]
+    steps = report.model_copy(update={"pairs": tuple(no_ends)})
+    assert headline(steps) == "No new or enlarging lesion from visit 3 to visit 4"
+    many = [p.model_copy(update={"counts": Counts(new=2, enlarging=1)}) if p.counts else p for p in report.pairs]
+    assert headline(report.model_copy(update={"pairs": tuple(many)})).startswith("2 new and 1 enlarging lesions")
+    red = Reason(code="nothing_comparable", flag=Flag.RED, message="none of 3 visits")
+    nothing = report.model_copy(update={"comparable": False, "reasons": (red,), "pairs": (), "ledger": ()})
+    assert headline(nothing) == "Not comparable: none of 3 visits"
+    assert "Not comparable" in render_series_html(nothing)
+
+
+def test_the_trend_stands_over_time_and_its_axis_begins_at_zero():
+    drawn = trend("ml", [("a", 0, 1.0), ("b", 25, 2.0), ("c", 100, 4.0)], digits=1)
+    first, second, last = drawn.marks
+    assert (second.x - first.x) / (last.x - first.x) == pytest.approx(0.25)
+    assert (drawn.base - second.y) / (drawn.base - last.y) == pytest.approx(0.5)
+    assert drawn.said == "ml: a: 1.0; b: 2.0; c: 4.0"
+
+
+@pytest.mark.parametrize("days", [(0, None, 100), (5, 5, 5)])
+def test_without_dates_the_visits_stand_evenly(days):
+    drawn = trend("ml", [("a", days[0], 0.0), ("b", days[1], 0.0), ("c", days[2], 0.0)], digits=1)
+    first, second, last = (mark.x for mark in drawn.marks)
+    assert second - first == pytest.approx(last - second)
+    assert {mark.y for mark in drawn.marks} == {drawn.base}
+
+
+def test_the_table_has_a_row_per_lesion_and_visit(tmp_path):
+    write_ledger_csv(small_report(), tmp_path / "ledger.csv")
+    with (tmp_path / "ledger.csv").open() as file:
+        table = list(csv.DictReader(file))
+
+    assert tuple(table[0]) == COLUMNS
+    assert [(int(row["id"]), int(row["visit"])) for row in table] == [(n, visit) for n in VOLUMES for visit in FOLLOWED]
+    assert [float(row["volume_mm3"]) for row in table] == [volume for volumes in VOLUMES.values() for volume in volumes]
+    new = table[4]
+    assert (new["status"], new["since_visit"], new["events"], new["acquired"]) == ("new", "1", "appeared", "2024-03-01")
+    assert [row["status_first_to_last"] for row in table[:3]] == ["", "", "enlarging"]
+    assert (table[3]["status"], table[3]["centroid_x_mm_lps"], table[3]["since_visit"]) == ("", "", "")

@@ -1,0 +1,95 @@
+"""Probabilities of visits out of their pairs, by an untrained network."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from model.checkpoint import Card, LoadedModel, Preprocessing
+from model.grid import network_grid
+from model.preprocess import PreparedScans
+from model.sliding_window import WindowSettings
+from model.unet import build_unet
+from model.visit_chain import followed_pairs
+from service.contracts.options import CompareOptions
+from tests.fixtures.tiny_unet import TINY
+from worker.inference import Ensemble, predict
+from worker.visit_case import FollowedVisits
+from worker.visit_prediction import predict_visits
+
+SHAPE = (16, 16, 16)
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    torch.manual_seed(3)
+    network = build_unet(TINY).eval()
+    model = LoadedModel(
+        network=network, config=TINY, preprocessing=Preprocessing(patch=SHAPE), card=Card(name="x"), sha256=""
+    )
+    return Ensemble(members=(model,), device=torch.device("cpu"), window=WindowSettings(patch=SHAPE))
+
+
+def visits(count):
+    rng = np.random.default_rng(count)
+    everywhere = np.ones(SHAPE, bool)
+    return FollowedVisits(
+        chain=tuple(range(count)),
+        pairs=followed_pairs(tuple(range(count))),
+        from_common=(np.eye(4),) * count,
+        prepared=PreparedScans(
+            scans=tuple(rng.normal(size=(2, *SHAPE)).astype(np.float32) for _ in range(count)),
+            grid=network_grid(SHAPE),
+            brain=everywhere,
+            seen_in_all=everywhere,
+            seen=(everywhere,) * count,
+            brains=(everywhere,) * count,
+        ),
+    )
+
+
+def predicted(followed, ensemble, **options):
+    done = []
+    found = predict_visits(followed, ensemble=ensemble, options=CompareOptions(**options), progress=done.append)
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(1.0)
+    return found
+
+
+def test_two_visits_are_predicted_as_a_comparison_is(ensemble):
+    followed = visits(2)
+    one = predict(followed.network_input((0, 1)), ensemble=ensemble, options=CompareOptions(), progress=lambda _: None)
+    found = predicted(followed, ensemble)
+    np.testing.assert_array_equal(found.probabilities, [one.baseline, one.follow_up])
+    np.testing.assert_array_equal(found.opinions, [(one.baseline_alone,), (one.follow_up_alone,)])
+
+
+def test_a_visit_is_the_mean_over_its_pairs(ensemble):
+    followed = visits(3)
+    found = predicted(followed, ensemble, certainty=False)
+    pairs = {
+        pair: predict(
+            followed.network_input(pair), ensemble=ensemble, options=CompareOptions(), progress=lambda _: None
+        )
+        for pair in followed.pairs
+    }
+    expected = [
+        (pairs[0, 1].baseline + pairs[0, 2].baseline) / 2,
+        (pairs[0, 1].follow_up + pairs[1, 2].baseline) / 2,
+        (pairs[1, 2].follow_up + pairs[0, 2].follow_up) / 2,
+    ]
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
+    assert found.opinions == ((), (), ())
+
+
+def test_every_visit_has_one_second_opinion(ensemble):
+    found = predicted(visits(4), ensemble)
+    assert [len(opinions) for opinions in found.opinions] == [1] * 4
+
+
+def test_reversing_the_visits_reverses_the_probabilities(ensemble):
+    followed = visits(3)
+    turned = replace(followed, prepared=replace(followed.prepared, scans=followed.prepared.scans[::-1]))
+    there, back = predicted(followed, ensemble), predicted(turned, ensemble)
+    np.testing.assert_allclose(there.probabilities, back.probabilities[::-1], atol=1e-6)

@@ -1,0 +1,28 @@
+"""Studies of the service as the pipelines read them."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from service.contracts.blobs import BlobStore
+from service.contracts.study_store import StudyStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where the files of a study lie, and what was said of it when it was uploaded."""
+
+    blobs: BlobStore
+    studies: StudyStore
+
+    def folder(self, study_id: str) -> Path:
+        """Its files."""
+        return self.blobs.study_folder(study_id)
+
+    def acquired(self, study_id: str) -> date | None:
+        """Its date, where it is known.
+
+        Raises:
+            StudyNotFound: there is no such study.
+        """
+        return self.studies.get(study_id).acquired

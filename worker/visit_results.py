@@ -1,0 +1,74 @@
+"""The results of several visits: a mask of each, the ledger as a table and a page, `series.json` last."""
+
+import os
+from pathlib import Path
+
+from model.volume import Volume
+from service.contracts.blobs import SERIES_COMMIT_FILE
+from service.contracts.errors import ResultInconsistent
+from service.contracts.series_report import SeriesReport
+from worker.artifacts import write_images
+from worker.outcome import Work
+from worker.reports.ledger_table import write_ledger_csv
+from worker.reports.series_html import render_series_html
+from worker.reports.series_summary import SeriesReportInputs, build_series_report
+from worker.results import model_info
+from worker.segmentation import native_lesions, native_probability, native_rows
+from worker.visit_case import SeriesOutcome, SeriesRequest
+
+
+def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: Work) -> SeriesReport:
+    """The report; every artifact lies in the folder of the request, and the result is whole.
+
+    Raises:
+        ResultInconsistent: a file does not hold what was written.
+    """
+    masks = {_mask_name(visit, outcome): _mask(visit, outcome) for visit in range(len(outcome.segmented))}
+    write_images(request.out, masks)
+    if request.options.probabilities:
+        names = (f"visit_{visit}_probability.nii.gz" for visit in range(1, len(outcome.segmented) + 1))
+        maps = (native_probability(one) for one in outcome.segmented)
+        write_images(request.out, dict(zip(names, maps, strict=True)))
+    report = build_series_report(
+        SeriesReportInputs(
+            outcome=outcome,
+            masks=tuple(masks),
+            mask_volumes_ml=tuple(_volume_ml(mask) for mask in masks.values()),
+            profile=work.profile,
+            model=model_info(work.tools.ensemble, request.options),
+            timings_s=work.clock.seconds,
+            job_id=request.job_id,
+        )
+    )
+    write_ledger_csv(report, request.out / "ledger.csv")
+    (request.out / "series.html").write_text(render_series_html(report), encoding="utf-8")
+    _write_report(request.out, report)
+    return report
+
+
+def _mask_name(visit: int, outcome: SeriesOutcome) -> str:
+    """The name says it where the numbers in the mask are not the ledger's."""
+    return f"visit_{visit + 1}_lesions{'' if visit in outcome.chain else '_alone'}.nii.gz"
+
+
+def _mask(visit: int, outcome: SeriesOutcome) -> Volume:
+    """int32 on the FLAIR grid of the visit: ids of the ledger, or numbers of its own where the visit stands alone."""
+    lesions = native_lesions(outcome.segmented[visit])
+    if outcome.found is None or visit not in outcome.chain:
+        return lesions
+    return native_rows(lesions, outcome.found.ledger.graph.id_of[outcome.chain.index(visit)])
+
+
+def _volume_ml(mask: Volume) -> float:
+    return float((mask.array > 0).sum()) * mask.voxel_volume_mm3 / 1000.0
+
+
+def _write_report(out: Path, report: SeriesReport) -> None:
+    """Last of all: where it lies, the result is whole."""
+    part = out / f"{SERIES_COMMIT_FILE}.part"
+    part.write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    if SeriesReport.model_validate_json(part.read_text(encoding="utf-8")) != report:
+        raise ResultInconsistent("the written report reads back differently")
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(out / SERIES_COMMIT_FILE)
