@@ -122,6 +122,7 @@ class SeriesReport(_Frozen):
     visits: tuple[VisitSummary, ...]
     pairs: tuple[PairSummary, ...]
     ledger: tuple[LedgerRow, ...]
+    regions_note: str | None = Field(default=None, description="what the regions do not say; null without them")
     rules: RulesInfo
     model: ModelInfo
     versions: Versions

@@ -48,16 +48,16 @@ def follow_visits(
         def show(stage: Stage, fraction: float) -> None:
             bar.update(task, description=stage.value, completed=fraction)
 
-        studies = (StudyFolder(folder=one, acquired=day) for one, (_, day) in zip(folders, visits, strict=True))
-        request = SeriesRequest(visits=tuple(studies), out=out, options=options)
-        report = run_series(request, tools=tools, progress=show)
+        days = [day for _, day in visits]
+        studies = tuple(StudyFolder(folder=one, acquired=day) for one, day in zip(folders, days, strict=True))
+        report = run_series(SeriesRequest(visits=studies, out=out, options=options), tools=tools, progress=show)
         bar.update(task, description="done", completed=1.0)
     console = Console()
     if as_json:
         console.file.write(report.model_dump_json(indent=2) + "\n")
-    else:
-        print_series(report, console)
-        console.print(f"Results in {out}; open {out / 'series.html'}", soft_wrap=True)
+        return
+    print_series(report, console)
+    console.print(f"Results in {out}; open {out / 'series.html'}", soft_wrap=True)
 
 
 def print_series(report: SeriesReport, console: Console) -> None:

@@ -11,7 +11,7 @@ from model.repeatability import total_interval, volume_interval
 from model.rules import ROUNDING, NoiseRules
 from model.visit_chain import Pair
 from model.volume import world_from_voxel
-from service.contracts.measures import Interval, LesionRegion
+from service.contracts.measures import REGIONS_NOTE, Interval, LesionRegion
 from service.contracts.report import Flag, LesionRow, LesionStatus, ModelInfo, Point, Reason, Versions
 from service.contracts.series_report import (
     SERIES_SCHEMA_VERSION,
@@ -64,12 +64,14 @@ def build_series_report(inputs: SeriesReportInputs) -> SeriesReport:
     outcome = inputs.outcome
     noise = inputs.profile.of_masks(inputs.model.mask_only_changes).noise
     pairs = _pair_rows(outcome, noise)
+    rows = () if outcome.found is None else tuple(_ledger(outcome.found, pairs, inputs, noise))
     return SeriesReport(
         comparable=len(outcome.chain) > 1,
         reasons=tuple(_reasons(outcome)),
         visits=tuple(_visit(number, inputs, noise) for number in range(len(outcome.time_points))),
         pairs=tuple(_pair(visits, outcome, pairs, noise) for visits in sorted(outcome.links)),
-        ledger=() if outcome.found is None else tuple(_ledger(outcome.found, pairs, inputs, noise)),
+        ledger=rows,
+        regions_note=REGIONS_NOTE if any(row.region is not None for row in rows) else None,
         rules=inputs.profile.printed(),
         model=inputs.model,
         versions=inputs.versions.model_copy(update={"measurement_rules": inputs.profile.version}),

@@ -68,8 +68,10 @@ def test_every_lesion_is_a_row_with_its_volumes(rows):
 def test_the_region_of_a_lesion_is_named_where_regions_are_known(page):
     report = small_report()
     first = report.ledger[0].model_copy(update={"region": LesionRegion.PERIVENTRICULAR})
-    known = render_series_html(report.model_copy(update={"ledger": (first, *report.ledger[1:])}))
+    ledger = (first, *report.ledger[1:])
+    known = render_series_html(report.model_copy(update={"ledger": ledger, "regions_note": "Three regions."}))
     assert ">periventricular<" in known
+    assert "Three regions." in known
     assert ">Region<" not in page
 
 
