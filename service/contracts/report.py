@@ -231,6 +231,7 @@ class Report(_Frozen):
     regions: tuple[RegionRow, ...] = Field(
         default=(), description="counts and volumes by region; empty: the parts of the brain are not known"
     )
+    regions_note: str | None = Field(default=None, description="what the regions do not say; null without them")
     volume_intervals_ml: VolumeIntervalsMl = VolumeIntervalsMl()
     rules: RulesInfo | None = Field(default=None, description="null in reports of schema 1.0")
     brain_volume_change: BrainVolumeChange | None = Field(default=None, description="null in single time point mode")

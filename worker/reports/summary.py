@@ -9,7 +9,7 @@ from model.changes import ChangeAnalysis
 from model.lesions import LesionMap
 from model.repeatability import total_change_interval, total_interval
 from model.rules import NoiseRules, Rules
-from service.contracts.measures import BrainVolumeChange, Interval, VolumeIntervalsMl
+from service.contracts.measures import REGIONS_NOTE, BrainVolumeChange, Interval, VolumeIntervalsMl
 from service.contracts.report import (
     LesionCounts,
     LesionRow,
@@ -84,6 +84,7 @@ def build_report(inputs: ReportInputs) -> Report:
     )
     baseline = None if inputs.baseline is None else inputs.baseline.lesions
     counts = count(rows, counted_only=True) if comparable else None
+    regions = _regions(rows, inputs)
     return Report(
         mode="longitudinal" if longitudinal else "single_time_point",
         comparable=comparable,
@@ -106,7 +107,8 @@ def build_report(inputs: ReportInputs) -> Report:
         job_id=inputs.job_id,
         created=inputs.created,
         timings_s={stage: round(seconds, 2) for stage, seconds in inputs.timings_s.items()},
-        regions=_regions(rows, inputs),
+        regions=regions,
+        regions_note=REGIONS_NOTE if regions else None,
         volume_intervals_ml=_volume_intervals(baseline, inputs.follow_up.lesions, rules.noise, comparable=comparable),
         rules=inputs.profile.printed(),
         brain_volume_change=_brain(inputs, rules.noise) if longitudinal else None,
