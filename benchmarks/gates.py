@@ -1,7 +1,7 @@
 """Which verdict each damage gets from the quality gates: the calibration of `worker/quality_limits.py`.
 
-    python benchmarks/gates.py trials OUT.csv     the numbers of every trial, about half an hour of one core
-    python benchmarks/gates.py table OUT.csv      damage x verdict by the limits as they are now, as Markdown
+    python benchmarks/gates.py OUT.csv        the numbers of every trial: about a quarter of an hour of one core
+    python benchmarks/gate_results.py OUT.csv        damage x verdict by the limits as they are now
 
 Trials are pairs of made people (`gate_heads.py`) and of the longitudinal patients. A pair of two people is aligned
 rigidly from the centres of the brains, and only the gates that tell people apart are asked: those of the alignment have
@@ -24,14 +24,13 @@ from longitudinal import patients
 
 from model.volume import Affine, Volume
 from service.contracts.errors import MsDeltaError
-from service.contracts.report import Flag
 from worker.brain_mask import BrainMasker
 from worker.case import PairAlignment, Series, Study, TimePoint
 from worker.pair_evidence import evidence_of, same_brain
 from worker.pipeline_tools import network_masker
 from worker.preprocessing import prepare_pair
 from worker.quality import Assessment, assess_coverage, assess_pair, judge_person
-from worker.quality_limits import LIMITS
+from worker.quality_limits import CONSISTENCY, LIMITS
 from worker.registration import RegistrationSettings, agreement, align_pair
 
 QUICK = RegistrationSettings(working_spacing_mm=2.5, native_spacing_mm=2.0)
@@ -63,12 +62,9 @@ class Trial:
 
 
 def main() -> None:
-    """Measure, or judge what was measured."""
-    if sys.argv[1:2] == ["table"]:
-        print(table(Path(sys.argv[2])))
-        return
+    """Write the numbers of every trial."""
     torch.set_num_threads(1)
-    with Path(sys.argv[2]).open("w", newline="") as file:
+    with Path(sys.argv[1]).open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["damage", "strength", "source", "pair", "error", *LIMITS])
         for trial in trials():
@@ -166,9 +162,11 @@ def assess(before: TimePoint, after: TimePoint, pair: PairAlignment) -> Assessme
 
 
 def align(before: TimePoint, after: TimePoint, settings: RegistrationSettings) -> PairAlignment:
-    """As the pipeline does it."""
+    """As the pipeline does it; what `QUICK` loses (heads tilted by 15 degrees and more) as usual."""
     here, there = (before.study.flair.volume, before.brain.mask), (after.study.flair.volume, after.brain.mask)
-    return align_pair(*here, *there, settings=settings)
+    found = align_pair(*here, *there, settings=settings)
+    lost = settings is QUICK and (CONSISTENCY.red or 0.0) < found.inverse_consistency_mm
+    return align_pair(*here, *there, settings=USUAL) if lost else found
 
 
 def handed_over(before: TimePoint, after: TimePoint, transform: Affine) -> PairAlignment:
@@ -189,38 +187,6 @@ def time_point(flair: Volume, masker: BrainMasker) -> TimePoint:
     series = Series(volume=flair, source="nifti", reasons=(), slice_thickness_mm=None)
     study = Study(t1=None, flair=series, acquired=None, identity=None)
     return TimePoint(study=study, brain=masker(flair), alignment=None)
-
-
-def table(path: Path) -> str:
-    """Damage x verdict, and which gates spoke."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    lines = ["| damage | strength | pairs | trials | green | amber | red | gates that spoke (times red + amber) |"]
-    lines.append("| --- | --- | --- | ---: | ---: | ---: | ---: | --- |")
-    keys = [(row["damage"], row["strength"], row["source"]) for row in rows]
-    for key in dict.fromkeys(keys):
-        found = [_flags(row) for row, of in zip(rows, keys, strict=True) if of == key]
-        worst = [_worst(flags) for flags in found]
-        spoke = []
-        for name in dict.fromkeys(name for flags in found for name in flags):
-            red, amber = (sum(flags.get(name) is flag for flags in found) for flag in (Flag.RED, Flag.AMBER))
-            if red + amber:
-                spoke.append((red, amber, f"{name} {red} + {amber}"))
-        words = ", ".join(text for _, _, text in sorted(spoke, reverse=True))
-        counts = " | ".join(str(worst.count(flag)) for flag in (Flag.GREEN, Flag.AMBER, Flag.RED))
-        lines.append(f"| {' | '.join(key)} | {len(found)} | {counts} | {words} |")
-    return "\n".join(lines)
-
-
-def _flags(row: dict[str, str]) -> dict[str, Flag]:
-    if row["error"]:
-        return {row["error"]: Flag.RED}
-    return {n: limit.judge(float(row[n])).flag for n, limit in LIMITS.items() if row[n] not in {"", "unknown"}}
-
-
-def _worst(flags: dict[str, Flag]) -> Flag:
-    order = [Flag.GREEN, Flag.AMBER, Flag.RED]
-    return max(flags.values(), key=order.index)
 
 
 if __name__ == "__main__":

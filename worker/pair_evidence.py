@@ -30,6 +30,9 @@ FINER = Descent(shrink=(1,), smoothing_mm=(0.0,), sampling=(0.15,), rate=0.5, sm
 ELSEWHERE = Rotation.from_rotvec(np.deg2rad(10.0) * np.ones(3) / math.sqrt(3.0)).as_matrix(), np.array([6.0, -6.0, 6.0])
 """The second start: turned by 10 degrees about a diagonal of the head and moved by 10 mm."""
 
+NODS = (-20.0, 0.0, 20.0)
+"""Degrees about the axis from ear to ear, where no alignment is given."""
+
 COMPARED_MM = 2.0
 """Grid on which shapes and detail are compared: the anatomy network's own."""
 DETAIL_MM = 6.0
@@ -62,9 +65,9 @@ def same_brain(before: TimePoint, after: TimePoint) -> PersonEvidence:
     Raises:
         RuntimeError: the images came apart.
     """
-    start = np.eye(4)
-    start[:3, 3] = brain_points(after.brain.mask).mean(axis=0) - brain_points(before.brain.mask).mean(axis=0)
-    rigid = _descended(_Match.of(before, after).matcher, start)
+    match = _Match.of(before, after)
+    there = brain_points(after.brain.mask).mean(axis=0)
+    rigid = _descended(match.matcher, match.matcher.best_of(match.nods(there)))
     shape, detail = _same_brain(before, after, rigid)
     return PersonEvidence(shape_agreement=shape, detail_correlation=detail)
 
@@ -92,6 +95,17 @@ class _Match:
         away = np.eye(4)
         away[:3, :3], away[:3, 3] = turn, centre - turn @ centre + step
         return _descended(self.matcher, moving_from_fixed @ away)
+
+    def nods(self, moving_centre: NDArray[np.float64]) -> list[Affine]:
+        """Starts from the centre of one brain to that of the other, the head nodding as far as heads do."""
+        centre = np.array(self.matcher.centre)
+        starts = []
+        for degrees in NODS:
+            start = np.eye(4)
+            start[:3, :3] = Rotation.from_euler("x", degrees, degrees=True).as_matrix()
+            start[:3, 3] = moving_centre - start[:3, :3] @ centre
+            starts.append(start)
+        return starts
 
     def likeness(self, moving_from_fixed: Affine) -> float:
         """Mutual information of the pair by that of the baseline with the mirrored follow-up.
