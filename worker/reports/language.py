@@ -27,7 +27,7 @@ class Words:
         self.language = language
         self._phrases = phrases
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """The phrase of a key, with its placeholders filled.
 
         Raises:

@@ -59,7 +59,7 @@ PARTS = {
     "region": 24,
     "change": 15,
     "diameter": 18,
-    "long_axis": 15,
+    "long_axis": 16,
     "flair": 14,
     "centre": 27,
     "certainty": 13,

@@ -84,6 +84,11 @@ def method_lines(report: Report, words: Words) -> list[str]:
 
 
 def version_words(report: Report, words: Words) -> str:
-    """Libraries by version, and the job."""
-    libraries = ", ".join(f"{name} {version}" for name, version in report.versions.libraries.items())
-    return f"{libraries}." + (f" {words('method.job', id=report.job_id)}" if report.job_id else "")
+    """Libraries by version, the job, and the signature of the report where it has one."""
+    parts = [", ".join(f"{name} {version}" for name, version in report.versions.libraries.items()) + "."]
+    parts += [words("method.job", id=report.job_id)] if report.job_id else []
+    signature = report.signature
+    if signature is not None:
+        name, key = signature.algorithm, signature.key_id
+        parts.append(words("method.signed", algorithm=name, key=key, value=signature.value))
+    return " ".join(parts)

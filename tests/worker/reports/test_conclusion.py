@@ -2,12 +2,12 @@
 
 import pytest
 
-from service.contracts.report import Counts
+from service.contracts.report import Counts, Signature
 from tests.fixtures import report_case
 from tests.fixtures.measured_report import measured_report
 from worker.reports.conclusion import conclusion, made_with, subtitle
 from worker.reports.language import words
-from worker.reports.remarks import brain_volume_words, method_lines
+from worker.reports.remarks import brain_volume_words, method_lines, version_words
 from worker.reports.summary import build_report
 
 NOT_SURE = "Keine neue oder größenprogrediente Läsion seit dem 01.03.2023: nicht aktiv. 1 Läsion ist nicht beurteilbar."
@@ -98,6 +98,14 @@ def test_brain_volume_is_given_with_its_interval_or_with_the_reason():
     )
     without = report.model_copy(update={"brain_volume_change": reason})
     assert brain_volume_words(without, EN) == "Brain volume change is not given: two scanners."
+
+
+def test_a_signed_report_shows_its_signature():
+    report = measured_report()
+    signature = Signature(key_id="0123456789abcdef", value="ab" * 32)
+    signed = report.model_copy(update={"signature": signature})
+    assert f"key 0123456789abcdef): {'ab' * 32}." in version_words(signed, EN)
+    assert "igned" not in version_words(report, EN)
 
 
 def test_the_method_names_the_rule_set_with_every_number():

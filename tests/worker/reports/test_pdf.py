@@ -14,6 +14,7 @@ from tests.fixtures import report_case
 from tests.fixtures.measured_report import measured_report
 from worker.reports.conclusion import conclusion
 from worker.reports.figures import MOST_FIGURES
+from worker.reports.fonts import load_fonts
 from worker.reports.html import render_html
 from worker.reports.language import words
 from worker.reports.pdf import render_pdf
@@ -247,6 +248,7 @@ def test_the_header_of_a_long_table_stands_on_each_of_its_pages():
 @pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("report", [with_lesions(80), build_report(report_case.single()), measured_report()])
 def test_no_word_is_wider_than_its_column(report, language):
+    load_fonts()
     says = words(language)
     for make in (change_table, load_table, region_table, lesion_table, quality_table):
         made = make(report, says)
