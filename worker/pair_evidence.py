@@ -4,6 +4,7 @@ FLAIR, FLAIR --2 mm--> rigid again, from elsewhere --> does it come back to the 
                        rigid again, mirrored       --> does the mirror image fit as well, or better?
 """
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,10 @@ FINER = Descent(shrink=(1,), smoothing_mm=(0.0,), sampling=(0.15,), rate=0.5, sm
 ELSEWHERE = Rotation.from_rotvec(np.deg2rad(10.0) * np.ones(3) / math.sqrt(3.0)).as_matrix(), np.array([6.0, -6.0, 6.0])
 """The second start: turned by 10 degrees about a diagonal of the head and moved by 10 mm."""
 
+LEANS = (-24.0, -12.0, 0.0, 12.0, 24.0)
+"""Degrees to either side, and of a turn, at which the mirrored head is tried: twice what heads lean."""
+AGREED_MM = 0.8
+"""Nearer than this, both starts have come to one place."""
 NODS = (-20.0, 0.0, 20.0)
 """Degrees about the axis from ear to ear, where no alignment is given."""
 
@@ -50,7 +55,7 @@ def evidence_of(before: TimePoint, after: TimePoint, pair: PairAlignment) -> Pai
         noise=(noise_of(before.study.flair.volume, before.brain), noise_of(after.study.flair.volume, after.brain)),
     )
     try:
-        second = match.from_elsewhere(after_from_before)
+        second = match.from_elsewhere(after_from_before, before.brain.mask)
         rigid = match.matcher.best_of([after_from_before, second])
         person = _person(before, after, match, rigid)
     except RuntimeError:  # the images came apart: nothing here vouches for the pair
@@ -88,13 +93,20 @@ class _Match:
         mask = fixed.like(ndimage.binary_dilation(inside))
         return _Match(fixed=fixed, moving=moving, mask=mask, matcher=Matcher.of(fixed, moving, mask))
 
-    def from_elsewhere(self, moving_from_fixed: Affine) -> Affine:
-        """The rigid alignment found again from another start."""
+    def from_elsewhere(self, moving_from_fixed: Affine, brain: Volume) -> Affine:
+        """The rigid alignment found again from another start.
+
+        Where that comes to lie elsewhere, it may have lost its way itself: then the better fit counts, of it and of
+        what is found from the given alignment.
+        """
         turn, step = ELSEWHERE
         centre = np.array(self.matcher.centre)
         away = np.eye(4)
         away[:3, :3], away[:3, 3] = turn, centre - turn @ centre + step
-        return _descended(self.matcher, moving_from_fixed @ away)
+        found = _descended(self.matcher, moving_from_fixed @ away)
+        if apart_mm(found, moving_from_fixed, brain) <= AGREED_MM:
+            return found
+        return self.matcher.best_of([found, self.matcher.rigid(moving_from_fixed, FINER)])
 
     def nods(self, moving_centre: NDArray[np.float64]) -> list[Affine]:
         """Starts from the centre of one brain to that of the other, the head nodding as far as heads do."""
@@ -117,10 +129,32 @@ class _Match:
         matcher = Matcher.of(self.fixed, mirrored, self.mask)
         middle = self.moving.affine @ [0.0, 0.0, (self.moving.array.shape[2] - 1) / 2, 1.0]
         start = _across(float(middle[0])) @ moving_from_fixed @ _across(matcher.centre[0])
-        found = _descended(matcher, start)
+        coarse = Matcher.of(_coarse(self.fixed), _coarse(mirrored), _coarse(self.mask))
+        found = _descended(matcher, coarse.best_of([start @ lean for lean in _leans(matcher.centre)]))
         as_stated = -self.matcher.cost_or_inf(moving_from_fixed)
         as_mirrored = -matcher.cost_or_inf(found)
         return as_stated / as_mirrored if as_mirrored > 0 else math.nan
+
+
+def _leans(centre: tuple[float, float, float]) -> list[Affine]:
+    """Turns about the centre to both sides: a head that leans is mirrored into one that leans to the other side."""
+    turns = []
+    for angles in itertools.product(LEANS, LEANS):
+        turn = np.eye(4)
+        turn[:3, :3] = Rotation.from_euler("yz", angles, degrees=True).as_matrix()
+        turn[:3, 3] = np.array(centre) - turn[:3, :3] @ centre
+        turns.append(turn)
+    return turns
+
+
+def _coarse(volume: Volume) -> Volume:
+    """Every third voxel of an image, smoothed before, or of a mask."""
+    array = volume.array
+    if array.dtype != bool:
+        array = ndimage.gaussian_filter(array, 1.5)
+    affine = volume.affine.copy()
+    affine[:3, :3] *= 3
+    return Volume(array=np.ascontiguousarray(array[::3, ::3, ::3]), affine=affine)
 
 
 def _head_of(t: TimePoint) -> Volume:
