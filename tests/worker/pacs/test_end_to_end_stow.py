@@ -49,7 +49,7 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pushed]:
     (folder / "password").write_text(PASSWORD)
     orthanc = Orthanc(folder / "orthanc").start()
     (folder / "site.yaml").write_text(
-        "received: {settle_s: 5, deliver_to: [main]}\n"
+        "received: {settle_s: 5, deliver_to: [main], options: {certainty: false}}\n"
         f"destinations:\n  main: {{kind: stow, dicomweb: {orthanc.dicomweb}, username: {USER}, "
         f"password_file: {folder / 'password'}}}\n"
     )
