@@ -58,7 +58,7 @@ def centres_in_overlay(paths: list[Path]) -> list[np.ndarray]:
     points = []
     for path in paths:
         image = pydicom.dcmread(path)
-        enclosed = ndimage.binary_fill_holes((image.pixel_array == rgb("lesion")).all(axis=-1), np.ones((3, 3)))
+        enclosed = ndimage.binary_fill_holes((image.pixel_array == rgb("lesion")).all(axis=-1))
         rows, columns = np.nonzero(enclosed)
         along_row, down_column = np.reshape(np.asarray(image.ImageOrientationPatient, float), (2, 3))
         down, across = map(float, image.PixelSpacing)
