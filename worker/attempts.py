@@ -41,4 +41,5 @@ def _case(job: Job, out: Path, stored: Stored) -> CaseRequest:
         baseline_acquired=None if job.baseline is None else stored.acquired(job.baseline),
         follow_up_acquired=stored.acquired(job.follow_up),
         job_id=job.id,
+        earlier=stored.earlier_result(job),
     )

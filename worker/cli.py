@@ -66,6 +66,9 @@ def compare(
     crop: Annotated[str, typer.Option(help="union or none")] = "union",
     dicom_seg: Annotated[str, typer.Option(help="lesions from DICOM: binary or labelmap")] = "binary",
     language: Annotated[str, typer.Option(help="of the page and the PDF: en or de")] = "en",
+    earlier: Annotated[
+        Path | None, typer.Option(help="result of the baseline: its lesions keep their tracking UIDs")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="safetensors file, or a folder: an ensemble")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "auto",
 ) -> None:
@@ -91,7 +94,7 @@ def compare(
     }
     options = compare_options(values)
     settings = Settings().model_copy(update={"weights": weights, "device": device})
-    compare_studies(studies, out, options, settings=settings, as_json=as_json)
+    compare_studies(studies, out, options, settings=settings, as_json=as_json, earlier=earlier)
 
 
 @cli.command()

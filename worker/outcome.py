@@ -29,6 +29,8 @@ class CaseRequest:
     baseline_acquired: date | None = None
     follow_up_acquired: date | None = None
     job_id: str | None = None
+    earlier: Path | None = None
+    """Folder of an earlier result whose follow-up is this baseline: its lesions keep their tracking UIDs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

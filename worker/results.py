@@ -1,5 +1,7 @@
 """The results of a comparison: images, pages and DICOM objects of what its stages have found, `report.json` last."""
 
+from pathlib import Path
+
 import numpy as np
 
 from model.volume import Volume
@@ -10,6 +12,7 @@ from worker.artifacts import write_dicom, write_dicom_pages, write_images, write
 from worker.comparing import FLAIR
 from worker.dicom_reader import read_headers
 from worker.inference import Ensemble
+from worker.lesion_identity import ROWS_OF_FOLLOW_UP, known_uids, read_earlier
 from worker.outcome import Outcome, Work
 from worker.reports.dicom_seg import LesionImages, TimePointName
 from worker.reports.figures import FigureInputs, Pictures, draw
@@ -34,7 +37,9 @@ def write_results(outcome: Outcome, work: Work) -> Report:
     out, options = work.request.out, work.request.options
     lesions = {name: native_lesions(one) for name, one in _time_points(outcome)}
     resolved = _resolved(outcome)
-    write_images(out, _images(outcome, lesions, resolved, with_probabilities=options.probabilities))
+    rows = {name: _rows(outcome, name, one) for name, one in lesions.items()}
+    images = _images(outcome, lesions, resolved, with_probabilities=options.probabilities)
+    write_images(out, {**images, ROWS_OF_FOLLOW_UP: rows["follow_up"].like(rows["follow_up"].array.astype(np.int16))})
     volumes = {name: float((one.array > 0).sum()) * one.voxel_volume_mm3 / 1000.0 for name, one in lesions.items()}
     inputs = ReportInputs(
         baseline=outcome.baseline,
@@ -48,10 +53,11 @@ def write_results(outcome: Outcome, work: Work) -> Report:
         model=model_info(work.tools.ensemble, options),
         timings_s=work.clock.seconds,
         job_id=work.request.job_id,
+        known_uids=_known_uids(outcome, rows, work.request.earlier),
     )
     report = signed(build_report(inputs), work.tools.signing_key)
     write_pages(out, report, _pictures(outcome, options.language), options.language)
-    of_dicom = _lesion_images(outcome, lesions)
+    of_dicom = _lesion_images(outcome, rows)
     write_dicom(out, report, of_dicom, kind=options.dicom_seg)
     if of_dicom and of_dicom[-1].time_point == "follow_up":
         write_dicom_pages(out, report, _scan(outcome, of_dicom[-1], resolved), of_dicom[-1].headers)
@@ -85,17 +91,28 @@ def _images(
     return images
 
 
-def _lesion_images(outcome: Outcome, lesions: dict[TimePointName, Volume]) -> list[LesionImages]:
+def _rows(outcome: Outcome, name: TimePointName, lesions: Volume) -> Volume:
+    """The row of each lesion voxel; of scans that are not compared, the lesion's number."""
+    if outcome.analysis is None:
+        return lesions
+    of = outcome.analysis.group_of
+    return native_rows(lesions, of.of_baseline if name == "baseline" else of.of_follow_up)
+
+
+def _known_uids(outcome: Outcome, rows: dict[TimePointName, Volume], earlier: Path | None) -> dict[int, str]:
+    """What an earlier result of the baseline calls the lesions that are compared."""
+    if earlier is None or outcome.analysis is None:
+        return {}
+    return known_uids(read_earlier(earlier), rows.get("baseline"))
+
+
+def _lesion_images(outcome: Outcome, rows: dict[TimePointName, Volume]) -> list[LesionImages]:
     """Of the time points that came as DICOM, the follow-up last."""
     found: list[LesionImages] = []
     for name, segmented in _time_points(outcome):
         instances = segmented.time_point.study.flair.instances
         if instances:
-            ids = lesions[name]
-            if outcome.analysis is not None:
-                of = outcome.analysis.group_of
-                ids = native_rows(ids, of.of_baseline if name == "baseline" else of.of_follow_up)
-            found.append(LesionImages(time_point=name, ids=ids, headers=read_headers(instances)))
+            found.append(LesionImages(time_point=name, ids=rows[name], headers=read_headers(instances)))
     return found
 
 

@@ -5,6 +5,8 @@ from datetime import date
 from pathlib import Path
 
 from service.contracts.blobs import BlobStore
+from service.contracts.job_store import JobStore
+from service.contracts.jobs import Job
 from service.contracts.study_store import StudyStore
 
 
@@ -14,6 +16,7 @@ class Stored:
 
     blobs: BlobStore
     studies: StudyStore
+    jobs: JobStore
 
     def folder(self, study_id: str) -> Path:
         """Its files."""
@@ -26,3 +29,10 @@ class Stored:
             StudyNotFound: there is no such study.
         """
         return self.studies.get(study_id).acquired
+
+    def earlier_result(self, job: Job) -> Path | None:
+        """Where the newest result lies whose follow-up is the baseline of the job; None where there is none."""
+        if job.baseline is None:
+            return None
+        before = self.jobs.newest_result_of(self.studies.alike(job.baseline), owner=job.owner)
+        return None if before is None else self.blobs.job_folder(before.id, before.attempt)

@@ -55,16 +55,16 @@ def sweep_once(jobs: JobStore, queue: JobQueue, *, max_attempts: int, lost_messa
 def _runner() -> Runner:
     engine = open_database(settings.database)
     blobs = BlobStore(settings.data_folder)
-    studies = StudyStore(engine)
+    studies, jobs = StudyStore(engine), JobStore(engine)
 
     def attempt(job: Job, lease: Lease, progress: Progress) -> None:
         from worker.attempts import run_attempt  # noqa: PLC0415 (torch and SimpleITK load with the first job)
 
         check_allowed(CompareOptions.model_validate(job.options), settings)
         out = blobs.job_folder(job.id, lease.attempt)
-        run_attempt(job, out, Stored(blobs=blobs, studies=studies), tools=_tools(), progress=progress)
+        run_attempt(job, out, Stored(blobs=blobs, studies=studies, jobs=jobs), tools=_tools(), progress=progress)
 
-    return Runner(jobs=JobStore(engine), blobs=blobs, settings=settings, run_attempt=attempt)
+    return Runner(jobs=jobs, blobs=blobs, settings=settings, run_attempt=attempt)
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ Every change is a compare-and-set on the state, and `advance` (jobs.py) is the o
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -115,6 +115,13 @@ class JobStore:
             query = query.where(or_(jobs.c.created < created, and_(jobs.c.created == created, jobs.c.id < job_id)))
         with self._engine.connect() as connection:
             return [as_job(row) for row in connection.execute(query)]
+
+    def newest_result_of(self, follow_ups: Sequence[str], *, owner: str) -> Job | None:
+        """The comparison with one of these follow-ups that succeeded last; None where there is none."""
+        done = (jobs.c.state == JobState.SUCCEEDED.value, jobs.c.owner == owner, jobs.c.follow_up.in_(follow_ups))
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(jobs).where(*done).order_by(jobs.c.ended.desc(), jobs.c.id.desc()))
+            return next((job for job in map(as_job, rows) if not job.visits), None)
 
     def uses_study(self, study_id: str) -> bool:
         """True while a job that has not ended needs the study."""

@@ -63,6 +63,10 @@ class LesionRow(_Frozen):
     """
 
     id: int = Field(ge=1)
+    tracking_uid: str | None = Field(
+        default=None,
+        description="DICOM tracking UID; stays the lesion's when the follow-up is the baseline of a later comparison",
+    )
     status: LesionStatus | None = Field(description="null in single time point mode")
     counted: bool = Field(description="at least 14 mm3 at the larger of its time points")
     baseline_volume_mm3: float | None

@@ -24,7 +24,7 @@ class StudyReceipt(_Schema):
     kind: Literal["dicom", "nifti"]
     instances: int = Field(description="files stored")
     bytes: int
-    sha256: str = Field(description="over the files' digests, in the order of their stored names")
+    sha256: str = Field(description="over the files' digests, sorted")
     acquired: date | None
     created: AwareDatetime
 

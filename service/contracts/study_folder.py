@@ -74,8 +74,9 @@ def _looks_like_nifti(path: Path) -> bool:
 
 
 def _digest(study: Path) -> str:
-    whole = hashlib.sha256()
-    for path in sorted(study.iterdir()):
+    """Over the files' digests, sorted: a study that comes again in another order or under other names is the same."""
+    digests = []
+    for path in study.iterdir():
         with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()
+            digests.append(hashlib.file_digest(file, "sha256").digest())
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()

@@ -53,6 +53,13 @@ class StudyStore:
         values["acquired"] = None if row.acquired is None else date.fromisoformat(row.acquired)
         return StudyRow(**{**values, "bytes": int(row.bytes)})
 
+    def alike(self, study_id: str) -> tuple[str, ...]:
+        """Ids of the owner's studies with the same files, itself among them; none where it is not known."""
+        this = select(studies.c.owner, studies.c.sha256).where(studies.c.id == study_id).subquery()
+        query = select(studies.c.id).where(studies.c.owner == this.c.owner, studies.c.sha256 == this.c.sha256)
+        with self._engine.connect() as connection:
+            return tuple(connection.execute(query.order_by(studies.c.id)).scalars())
+
     def remove(self, study_id: str) -> None:
         """Forgets a study."""
         with self._engine.begin() as connection:

@@ -9,7 +9,8 @@ import pytest
 from service.contracts.blobs import BlobStore
 from service.contracts.database import migrate, open_database
 from service.contracts.input_errors import BadInput, DifferentPatients, VisitsOutOfOrder
-from service.contracts.jobs import Job, JobState
+from service.contracts.job_store import JobStore, NewJob
+from service.contracts.jobs import Job, JobEvent, JobState
 from service.contracts.study_store import StudyRow, StudyStore
 from tests.fixtures.small_studies import edit, write_dicom_study
 from worker.attempts import run_attempt
@@ -29,7 +30,7 @@ def stored(tmp_path: Path) -> Stored:
     """Three studies of three years; the last is of another person."""
     engine = open_database(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
     migrate(engine)
-    found = Stored(blobs=BlobStore(tmp_path), studies=StudyStore(engine))
+    found = Stored(blobs=BlobStore(tmp_path), studies=StudyStore(engine), jobs=JobStore(engine))
     for year in (2021, 2022, 2023):
         name = f"s{year}"
         for path in write_dicom_study(found.folder(name)).glob("*/*.dcm"):
@@ -37,7 +38,7 @@ def stored(tmp_path: Path) -> Stored:
             if year == 2023:
                 edit(path, PatientID="another", PatientBirthDate="19010101", PatientName="Other^One")
         row = StudyRow(
-            id=name, kind="dicom", instances=28, bytes=1, sha256="", acquired=None, owner="k", created=NOW
+            id=name, kind="dicom", instances=28, bytes=1, sha256=name, acquired=None, owner="k", created=NOW
         )  # fmt: skip
         found.studies.add(row)
     return found
@@ -57,3 +58,32 @@ def test_a_job_runs_what_it_is(stored: Stored, tmp_path: Path, job: Job, refusal
         run_attempt(job, tmp_path / "out", stored, tools=load_tools(device="cpu"), progress=lambda *_: None)
 
     assert not (tmp_path / "out").exists()
+
+
+def finished(stored: Stored, *, baseline: str | None, follow_up: str, owner: str = "k", **more: object) -> Job:
+    new = NewJob(
+        follow_up=follow_up, baseline=baseline, options={}, callback_url=None, owner=owner, idempotency_key=None,
+        request_digest="", **more,
+    )  # fmt: skip
+    job, _ = stored.jobs.create(new)
+    lease = stored.jobs.claim(job.id, lease_s=60)
+    assert lease is not None
+    stored.jobs.finish(lease, JobEvent.SUCCEED)
+    return job
+
+
+def test_the_earlier_result_is_the_newest_one_of_the_same_files_of_the_same_owner(stored: Stored) -> None:
+    job = replace(JOB, baseline="again", follow_up="s2023")
+    assert stored.earlier_result(replace(JOB, baseline=None)) is None
+    for name, owner in (("again", "k"), ("theirs", "other")):
+        row = StudyRow(
+            id=name, kind="dicom", instances=28, bytes=1, sha256="s2022", acquired=None, owner=owner, created=NOW
+        )  # fmt: skip
+        stored.studies.add(row)
+    finished(stored, baseline="s2021", follow_up="theirs", owner="other")
+    finished(stored, baseline=None, follow_up="s2021")
+    assert stored.earlier_result(job) is None
+    finished(stored, baseline=None, follow_up="s2022")
+    newest = finished(stored, baseline="s2021", follow_up="s2022")
+    finished(stored, baseline=None, follow_up="s2022", visits=("s2021", "s2022"))
+    assert stored.earlier_result(job) == stored.blobs.job_folder(newest.id, 1)

@@ -94,6 +94,7 @@ def test_a_killed_worker_costs_only_time(finished: Finished) -> None:
         "follow_up_lesions.dcm",
         "baseline_lesions.dcm",
         "follow_up_lesions.nii.gz",
+        "follow_up_lesion_ids.nii.gz",
         "baseline_lesions.nii.gz",
         "change.nii.gz",
         "lesions.csv",

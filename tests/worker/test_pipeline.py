@@ -12,7 +12,8 @@ import pytest
 import SimpleITK as sitk
 
 from model.phantom import PhantomTruth
-from service.contracts.report import CHANGE_LABELS
+from model.statuses import OPPOSITE, Status
+from service.contracts.report import CHANGE_LABELS, Report
 from tests.fixtures.compare_command import Result, compare, near
 from worker.phantom_files import write_phantom_pair
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 ARTIFACTS = {
     "follow_up_lesions.nii.gz",
+    "follow_up_lesion_ids.nii.gz",
     "baseline_lesions.nii.gz",
     "change.nii.gz",
     "lesions.csv",
@@ -118,7 +120,7 @@ def test_large_lesions_of_the_phantom_are_found_where_they_are(
     assert sum(row is not None for row in found) >= len(large) - 1
 
 
-def test_swapping_the_studies_swaps_new_and_resolved(
+def test_swapping_the_studies_mirrors_the_table(
     phantom: tuple[Path, PhantomTruth], phantom_result: Result, tmp_path: Path
 ) -> None:
     swapped = compare(tmp_path, phantom[0] / "follow_up", phantom[0] / "baseline").report
@@ -126,9 +128,26 @@ def test_swapping_the_studies_swaps_new_and_resolved(
     assert straight.counts is not None
     assert swapped.counts is not None
 
-    for one, other in [("new", "resolved"), ("enlarging", "shrinking"), ("stable", "stable")]:
-        assert getattr(swapped.counts, one) == pytest.approx(getattr(straight.counts, other), abs=1)
-    assert swapped.volumes_ml.baseline == pytest.approx(straight.volumes_ml.follow_up, rel=0.02)
+    def facts(report: Report, *, turned: bool) -> list[tuple[object, ...]]:
+        order = slice(None, None, -1 if turned else 1)
+        return sorted(
+            (
+                OPPOSITE[Status(row.status)] if turned else Status(row.status),
+                *(row.baseline_volume_mm3, row.follow_up_volume_mm3)[order],
+                *(row.baseline_components, row.follow_up_components)[order],
+                *(row.baseline_centroid_mm, row.centroid_mm)[order],
+            )
+            for row in report.lesions
+            if row.status is not None
+        )
+
+    for one, other in zip(facts(straight, turned=False), facts(swapped, turned=True), strict=True):
+        assert one[:5] == other[:5]
+        np.testing.assert_allclose(one[5:], other[5:], atol=0.011)  # rounded to a hundredth
+    assert (swapped.volumes_ml.baseline, swapped.volumes_ml.follow_up) == (
+        straight.volumes_ml.follow_up,
+        straight.volumes_ml.baseline,
+    )
 
 
 def test_a_single_study_gives_its_mask_and_no_change(phantom: tuple[Path, PhantomTruth], tmp_path: Path) -> None:
@@ -137,6 +156,7 @@ def test_a_single_study_gives_its_mask_and_no_change(phantom: tuple[Path, Phanto
     report = result.report
     assert {path.name for path in tmp_path.iterdir()} == {
         "follow_up_lesions.nii.gz",
+        "follow_up_lesion_ids.nii.gz",
         "lesions.csv",
         "report.fhir.json",
         "report.json",

@@ -19,9 +19,17 @@ from worker.commands.progress_bar import progress_bar
 
 
 def compare_studies(
-    studies: list[Path], out: Path, options: CompareOptions, *, settings: Settings, as_json: bool
+    studies: list[Path],
+    out: Path,
+    options: CompareOptions,
+    *,
+    settings: Settings,
+    as_json: bool,
+    earlier: Path | None = None,
 ) -> None:
     """Compares one or two studies (folder or zip each) and writes the artifacts to `out`.
+
+    Where `earlier` holds the result of the baseline, its lesions keep their tracking UIDs.
 
     Raises:
         MsDeltaError: what went wrong, by its code.
@@ -44,7 +52,11 @@ def compare_studies(
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.json").unlink(missing_ok=True)  # a report lies there only when this run has made it
         request = CaseRequest(
-            baseline=folders[0] if len(folders) == 2 else None, follow_up=folders[-1], out=out, options=options
+            baseline=folders[0] if len(folders) == 2 else None,
+            follow_up=folders[-1],
+            out=out,
+            options=options,
+            earlier=earlier,
         )
         bar = stack.enter_context(progress_bar())
         task = bar.add_task("starting", total=1.0)

@@ -143,6 +143,9 @@ def lesion_of(tracking_id: str | None) -> int:
 
 def tracking(report: Report, lesion: int, time_point: TimePointName) -> tuple[str, UID]:
     """Identifier and UID of a row of the report: the same at both time points, where these were compared."""
+    known = next((row.tracking_uid for row in report.lesions if row.id == lesion), None)
+    if known is not None:
+        return f"lesion {lesion}", UID(known)
     apart = report.mode == "longitudinal" and not report.comparable
     name = f"{time_point} lesion {lesion}" if apart else f"lesion {lesion}"
     return name, tracking_uid(case_of(report), report.model.sha256, name)

@@ -28,6 +28,7 @@ from worker.comparing import Measured
 from worker.measurement_rules import DEFAULT, Profile, packaged_measurement_rules
 from worker.quality import Assessment
 from worker.reports.lesion_rows import Places, count, lesion_rows, region_rows
+from worker.reports.tracking import tracking_uid
 from worker.segmentation import Segmented
 
 LIBRARIES = (
@@ -66,6 +67,8 @@ class ReportInputs:
     model: ModelInfo
     timings_s: dict[str, float]
     job_id: str | None
+    known_uids: dict[int, str] = field(default_factory=dict)
+    """Tracking UIDs that rows have from an earlier result (`worker.lesion_identity`)."""
     measured: Measured = field(default_factory=Measured)
     profile: Profile = field(default_factory=lambda: packaged_measurement_rules().profile(DEFAULT))
     versions: Versions = field(default_factory=versions)
@@ -82,6 +85,7 @@ def build_report(inputs: ReportInputs) -> Report:
         if comparable or not longitudinal
         else ()
     )
+    rows = _tracked(rows, inputs)
     baseline = None if inputs.baseline is None else inputs.baseline.lesions
     counts = count(rows, counted_only=True) if comparable else None
     regions = _regions(rows, inputs)
@@ -115,6 +119,16 @@ def build_report(inputs: ReportInputs) -> Report:
         rules=inputs.profile.printed(),
         brain_volume_change=_brain(inputs, rules.noise) if longitudinal else None,
     )
+
+
+def _tracked(rows: tuple[LesionRow, ...], inputs: ReportInputs) -> tuple[LesionRow, ...]:
+    """The rows with the UID that each lesion is tracked by."""
+    case = inputs.job_id or inputs.created.isoformat()
+    of_row = {
+        row.id: inputs.known_uids.get(row.id) or tracking_uid(case, inputs.model.sha256, f"lesion {row.id}")
+        for row in rows
+    }
+    return tuple(row.model_copy(update={"tracking_uid": str(of_row[row.id])}) for row in rows)
 
 
 def _brain(inputs: ReportInputs, noise: NoiseRules) -> BrainVolumeChange:

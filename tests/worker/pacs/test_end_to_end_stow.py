@@ -1,4 +1,7 @@
-"""A PACS that pushes: an Orthanc sends both studies by STOW-RS, and finds the results in the follow-up's study."""
+"""A PACS that pushes: an Orthanc sends both studies by STOW-RS, and finds the results in the follow-up's study.
+
+The studies are FLAIR alone, which the site allows.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,14 +52,18 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pushed]:
     (folder / "password").write_text(PASSWORD)
     orthanc = Orthanc(folder / "orthanc").start()
     (folder / "site.yaml").write_text(
-        "received: {settle_s: 5, deliver_to: [main]}\n"
+        "received: {settle_s: 5, deliver_to: [main], options: {certainty: false, missing_t1: flair_only}}\n"
         f"destinations:\n  main: {{kind: stow, dicomweb: {orthanc.dicomweb}, username: {USER}, "
         f"password_file: {folder / 'password'}}}\n"
     )
+    site = str(folder / "site.yaml")
     try:
         for study in ("baseline", "follow_up"):
-            send(pair / study, orthanc)
-        with up(folder / "data", MSDELTA_SITE_FILE=str(folder / "site.yaml")) as running, admin(running) as client:
+            send(pair / study / "flair", orthanc)
+        with (
+            up(folder / "data", MSDELTA_SITE_FILE=site, MSDELTA_ALLOW_FLAIR_ONLY="1") as running,
+            admin(running) as client,
+        ):
             for study in ("follow_up", "baseline"):  # the order of the pushes is not that of the visits
                 push(orthanc, client, uid_of(pair / study))
             yield _run(orthanc, client, uid_of(pair / "follow_up"), len(list((pair / "follow_up/flair").glob("*.dcm"))))
@@ -88,6 +95,7 @@ def test_the_pair_makes_one_comparison_and_the_baseline_a_job_of_its_own(pushed:
     assert pushed.report.mode == "longitudinal"
     assert pushed.report.comparable
     assert pushed.report.lesions
+    assert [reason.code for reason in pushed.report.reasons if reason.code == "no_t1"] == ["no_t1"]
 
 
 def test_every_kind_of_result_stands_in_the_study_of_the_follow_up_as_it_was_made(pushed: Pushed) -> None:
