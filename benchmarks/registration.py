@@ -28,9 +28,10 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default="simpleitk", choices=("simpleitk", "flirt"))
+    parser.add_argument("--alignment", default="affine", choices=("affine", "rigid"), help="of the visits")
     parser.add_argument("--patient", action="append", help="only these")
     arguments = parser.parse_args()
-    settings = RegistrationSettings(backend=arguments.backend)
+    settings = RegistrationSettings(backend=arguments.backend, between_visits=arguments.alignment)
     print(f"{'pair':30}{'error mm':>9}{'wall s':>8}{'cpu s':>7}{'inverse mm':>11}{'quality':>9}  FLIRT as stated, mm")
     for visits in patients():
         if arguments.patient and visits[0].folder.name not in arguments.patient:

@@ -58,6 +58,7 @@ def compare(
         str, typer.Option(help="a study without T1: refuse, or flair_only (needs MSDELTA_ALLOW_FLAIR_ONLY=1)")
     ] = "refuse",
     registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
+    alignment: Annotated[str, typer.Option(help="of the visits to each other: affine or rigid")] = "affine",
     rules_profile: Annotated[
         str, typer.Option(help="of the measurement rules: default, growth_20_percent, or a site's own")
     ] = "default",
@@ -87,6 +88,7 @@ def compare(
         "certainty": certainty,
         "missing_t1": missing_t1,
         "registration_backend": registration_backend,
+        "alignment": alignment,
         "prior_for_first": prior_for_first,
         "crop": crop,
         "dicom_seg": dicom_seg,

@@ -18,7 +18,7 @@ from worker.pair_evidence import evidence_of
 from worker.pipeline_tools import Tools
 from worker.preprocessing import prepare_pair, prepare_single
 from worker.quality import Assessment, assess_coverage, assess_pair, assess_single, not_aligned
-from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
+from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair, registration_settings
 from worker.results import write_results
 from worker.segmentation import Segmented
 from worker.series_rules import SeriesRules
@@ -38,7 +38,7 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
     with clock.stage(Stage.READ):
         before, after = _read(request, tools.series_rules)
     with clock.stage(Stage.REGISTER) as done:
-        settings = RegistrationSettings(backend=request.options.registration_backend)
+        settings = registration_settings(request.options)
         with ThreadPoolExecutor(2) as time_points:
             coming = time_points.submit(as_time_point, after, tools, settings)
             baseline = None if before is None else as_time_point(before, tools, settings)

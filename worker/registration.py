@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from model.preprocess import bounding_box
 from model.resampling import resample
 from model.volume import Affine, Volume, world_from_voxel
 from service.contracts.errors import RegistrationFailed
+from service.contracts.options import CompareOptions
 from worker.case import IDENTITY_4X4, Alignment, PairAlignment
 from worker.mutual_information import AFFINE, NATIVE, RIGID, Matcher
 from worker.registration_flirt import flirt_fixed_from_moving
@@ -24,6 +26,8 @@ class RegistrationSettings:
     """The recipe and its limits, measured in `benchmarks/registration.py`."""
 
     backend: Literal["simpleitk", "flirt"] = "simpleitk"
+    between_visits: Literal["affine", "rigid"] = "affine"
+    """rigid: a difference in scale between the two scans is left in the volumes (decision 0002)."""
     working_spacing_mm: float = 1.5
     native_spacing_mm: float = 0.75
     """Of the moving image in the last pass: its own voxels make the metric ripple where two grids nearly agree."""
@@ -33,6 +37,11 @@ class RegistrationSettings:
     """An affine that stretches a head more than this between two scans is no alignment."""
     least_correlation: float = 0.1
     """Of two FLAIR images in the brain; real pairs of two protocols: 0.6 and more."""
+
+
+def registration_settings(options: CompareOptions) -> RegistrationSettings:
+    """The recipe that the options of a comparison ask for."""
+    return RegistrationSettings(backend=options.registration_backend, between_visits=options.alignment)
 
 
 def align_t1_to_flair(t1: Volume, flair: Volume, brain: Volume, *, settings: RegistrationSettings) -> Alignment:
@@ -67,10 +76,9 @@ def align_pair(
         _centre_of(baseline_brain, baseline_brain.array), _centre_of(follow_up_brain, follow_up_brain.array)
     )
     with ThreadPoolExecutor(2) as directions:
-        there = directions.submit(_moving_from_fixed, baseline, follow_up, baseline_brain, settings, [onto])
-        back = directions.submit(
-            _moving_from_fixed, follow_up, baseline, follow_up_brain, settings, [np.linalg.inv(onto)]
-        )
+        aligned = partial(_moving_from_fixed, settings=settings, rigid=settings.between_visits == "rigid")
+        there = directions.submit(aligned, baseline, follow_up, baseline_brain, starts=[onto])
+        back = directions.submit(aligned, follow_up, baseline, follow_up_brain, starts=[np.linalg.inv(onto)])
         follow_up_from_baseline, baseline_from_follow_up = there.result(), back.result()
     mean = _mean_of(baseline_from_follow_up, np.linalg.inv(follow_up_from_baseline))
     _check_plausible(mean, settings, "follow-up to baseline")
@@ -105,11 +113,21 @@ def working_image(volume: Volume, spacing_mm: float) -> Volume:
 
 
 def _moving_from_fixed(
-    fixed: Volume, moving: Volume, fixed_brain: Volume, settings: RegistrationSettings, starts: Sequence[Affine] = ()
+    fixed: Volume,
+    moving: Volume,
+    fixed_brain: Volume,
+    settings: RegistrationSettings,
+    *,
+    starts: Sequence[Affine] = (),
+    rigid: bool = False,
 ) -> Affine:
-    """World of `fixed` -> world of `moving`: rigid, affine at the working resolution, affine on the native voxels."""
+    """World of `fixed` -> world of `moving`: rigid, affine at the working resolution, affine on the native voxels.
+
+    With `rigid` every pass is. FLIRT is affine.
+    """
     if settings.backend == "flirt":
         return np.linalg.inv(flirt_fixed_from_moving(fixed, moving, fixed_brain))
+    descend = Matcher.rigid if rigid else Matcher.affine
     small_fixed, small_moving = (working_image(v, settings.working_spacing_mm) for v in (fixed, moving))
     mask = small_fixed.like(ndimage.binary_dilation(mask_on(fixed_brain, Grid.of(small_fixed), IDENTITY_4X4)))
     if not mask.array.any():
@@ -117,10 +135,10 @@ def _moving_from_fixed(
     try:
         coarse = Matcher.of(small_fixed, small_moving, mask)
         start = coarse.best_of([IDENTITY_4X4, moments_start(small_fixed, small_moving), *starts])
-        found = coarse.affine(coarse.rigid(start, RIGID), AFFINE)
+        found = descend(coarse, coarse.rigid(start, RIGID), AFFINE)
         near, near_brain = _cut_to_brain(fixed, fixed_brain)
         fine = _fine_around(moving, near_brain, found, settings)
-        refined = Matcher.of(near, fine, near_brain).affine(found, NATIVE)
+        refined = descend(Matcher.of(near, fine, near_brain), found, NATIVE)
     except RuntimeError as error:
         raise RegistrationFailed("the images do not overlap enough to be aligned") from error
     return refined if apart_mm(refined, found, fixed_brain) <= settings.largest_refinement_mm else found

@@ -19,7 +19,7 @@ from worker.comparing import FLAIR, measured_on
 from worker.outcome import Work
 from worker.pipeline import as_time_point, how_to_compare, segment_alone
 from worker.pipeline_tools import Tools
-from worker.registration import RegistrationSettings
+from worker.registration import registration_settings
 from worker.segmentation import Segmented
 from worker.stage_clock import StageClock
 from worker.study_reader import HowToChoose
@@ -44,7 +44,7 @@ def run_series(request: SeriesRequest, *, tools: Tools, progress: Progress) -> S
         choice = HowToChoose(rules=tools.series_rules, flair_only=request.options.missing_t1 == "flair_only")
         studies = read_visits(request.visits, choice=choice)
     with clock.stage(Stage.REGISTER) as done:
-        settings = RegistrationSettings(backend=request.options.registration_backend)
+        settings = registration_settings(request.options)
         with ThreadPoolExecutor(2) as side_by_side:
             coming = [side_by_side.submit(as_time_point, study, tools, settings) for study in studies]
             time_points = tuple(one.result() for one in coming)

@@ -52,6 +52,11 @@ class CompareOptions(BaseModel):
         "each change; otherwise certainty comes from the first opinions alone",
     )
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
+    alignment: Literal["affine", "rigid"] = Field(
+        default="affine",
+        description="of the visits to each other; rigid: a scale that differs between the scans is not taken out. "
+        "FLIRT's is affine",
+    )
     missing_t1: Literal["refuse", "flair_only"] = Field(
         default="refuse",
         description="a study without T1: refused, or FLAIR alone for both studies, flagged; a site has to allow it",

@@ -70,6 +70,14 @@ def test_swapping_the_studies_gives_the_inverse(pair, aligned):
     assert swapped.baseline_from_follow_up == pytest.approx(np.linalg.inv(aligned.baseline_from_follow_up), abs=1e-6)
 
 
+def test_a_rigid_alignment_leaves_the_scale_between_the_scans(pair):
+    rigid = align_pair(*pair, settings=RegistrationSettings(between_visits="rigid"))
+    found = np.linalg.inv(rigid.baseline_from_follow_up)
+    assert np.linalg.svd(found[:3, :3], compute_uv=False) == pytest.approx(np.ones(3), abs=1e-6)
+    assert 0.2 < distance_mm(found, KNOWN, pair[1]) < 1.0
+    assert rigid.inverse_consistency_mm < 0.5
+
+
 def test_t1_is_aligned_to_a_flair_of_inverted_contrast_from_a_far_origin(pair):
     flair, brain = pair[:2]
     far = np.eye(4)
