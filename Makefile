@@ -20,9 +20,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python -m worker.demo $(if $(FOLLOW_UP),$(if $(BASELINE),--baseline "$(BASELINE)") --follow-up "$(FOLLOW_UP)")
 
-# Whole files side by side: most of the time goes into a few slow ones.
+# Whole files side by side, those with slow tests first (tests/conftest.py): most of the time goes into a few of them.
 test: setup
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .

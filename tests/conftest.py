@@ -28,3 +28,9 @@ def shared_folder() -> Path:
 def _one_torch_thread() -> None:
     """Two OpenMP threads on two busy cores wait for each other: 40 times slower was seen."""
     torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no core waits for one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)

@@ -16,8 +16,8 @@ import pydicom
 import pytest
 from standardwebhooks import Webhook
 
-from model.phantom import PhantomOptions
 from service.contracts.report import Report
+from tests.fixtures.coarse_phantom import COARSE
 from tests.fixtures.hospital import PDF, SC, SEG, SR, admin, artifacts_of, results_of, send, uid_of, wait
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.running_service import free_port, up
@@ -60,7 +60,7 @@ def tell(client: httpx.Client, key: str, study_uid: str, message_id: str) -> int
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     folder = tmp_path_factory.mktemp("hospital")
-    write_phantom_pair(folder / "pair", kind="dicom", options=PhantomOptions(seed=3))
+    write_phantom_pair(folder / "pair", kind="dicom", options=COARSE)
     key = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
     (folder / "webhook").write_text(key)
     (folder / "password").write_text(PASSWORD)

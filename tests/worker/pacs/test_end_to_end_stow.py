@@ -10,8 +10,8 @@ import httpx
 import pydicom
 import pytest
 
-from model.phantom import PhantomOptions
 from service.contracts.report import Report
+from tests.fixtures.coarse_phantom import COARSE
 from tests.fixtures.hospital import PDF, SC, SEG, SR, admin, artifacts_of, results_of, send, uid_of, wait
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.running_service import up
@@ -48,7 +48,7 @@ def push(orthanc: Orthanc, service: httpx.Client, study_uid: str) -> None:
 def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pushed]:
     folder = tmp_path_factory.mktemp("pushed")
     pair = folder / "pair"
-    write_phantom_pair(pair, kind="dicom", options=PhantomOptions(seed=3))
+    write_phantom_pair(pair, kind="dicom", options=COARSE)
     (folder / "password").write_text(PASSWORD)
     orthanc = Orthanc(folder / "orthanc").start()
     (folder / "site.yaml").write_text(
