@@ -1,11 +1,12 @@
 """What the gates made of the trials of `benchmarks/gates.py`, by the limits as they are now.
 
-python benchmarks/gate_results.py OUT.csv                 damage x verdict as Markdown
-python benchmarks/gate_results.py OUT.csv FIGURE.png      and how far shape and detail part people
+    python benchmarks/gate_results.py OUT.csv ... [--figure FIGURE.png]
+
+Damage x verdict as Markdown, and how far shape and detail part people.
 """
 
+import argparse
 import csv
-import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -20,11 +21,17 @@ Row = dict[str, str]
 
 def main() -> None:
     """Print the table, draw the figure."""
-    with Path(sys.argv[1]).open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trials", nargs="+", type=Path)
+    parser.add_argument("--figure", type=Path)
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    for path in arguments.trials:
+        with path.open(newline="") as file:
+            rows += csv.DictReader(file)
     print(table(rows))
-    if len(sys.argv) > 2:
-        draw(rows, Path(sys.argv[2]))
+    if arguments.figure is not None:
+        draw(rows, arguments.figure)
 
 
 def table(rows: list[Row]) -> str:

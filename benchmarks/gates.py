@@ -1,17 +1,16 @@
 """Which verdict each damage gets from the quality gates: the calibration of `worker/quality_limits.py`.
 
-    python benchmarks/gates.py OUT.csv        the numbers of every trial: about a quarter of an hour of one core
-    python benchmarks/gate_results.py OUT.csv        damage x verdict by the limits as they are now
+    python benchmarks/gates.py OUT.csv [--part made people real]        the numbers of every trial
+    python benchmarks/gate_results.py OUT.csv ...                       damage x verdict by the limits as they are now
 
-Trials are pairs of made people (`gate_heads.py`) and of the longitudinal patients. A pair of two people is aligned
-rigidly from the centres of the brains, and only the gates that tell people apart are asked: those of the alignment have
-no vote. Alignments of made people, whose voxels are 2 mm, run at `QUICK`.
+Trials are pairs of made people (`gate_heads.py`) and of the longitudinal patients, aligned and judged as the pipeline
+does it. Alignments of made people, whose voxels are 2 mm, run at `QUICK`.
 """
 
+import argparse
 import csv
 import itertools
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,18 +25,17 @@ from model.volume import Affine, Volume
 from service.contracts.errors import MsDeltaError
 from worker.brain_mask import BrainMasker
 from worker.case import PairAlignment, Series, Study, TimePoint
-from worker.pair_evidence import evidence_of, same_brain
+from worker.pair_evidence import evidence_of
 from worker.pipeline_tools import network_masker
 from worker.preprocessing import prepare_pair
-from worker.quality import Assessment, assess_coverage, assess_pair, judge_person
+from worker.quality import Assessment, assess_coverage, assess_pair
 from worker.quality_limits import CONSISTENCY, LIMITS
 from worker.registration import RegistrationSettings, agreement, align_pair
 
 QUICK = RegistrationSettings(working_spacing_mm=2.5, native_spacing_mm=2.0)
 USUAL = RegistrationSettings()
-SAME_PERSON = ("brain_shape", "brain_detail")
 OTHER_PEOPLE = 100
-UNDAMAGED, FLIPPED, DAMAGED = 10, 4, 2
+UNDAMAGED, FLIPPED, DAMAGED = 10, 4, 4
 """Made people with a second visit; of these with a flipped one, and with every other damage."""
 MISALIGNED_MM = (1.0, 2.0, 3.0, 5.0)
 DAMAGES = (
@@ -46,6 +44,9 @@ DAMAGES = (
     *(Damage("cropped", f"{part:.0%} of the brain", partial(cropped, part=part)) for part in (0.15, 0.5)),
 )
 FLIP = Damage("left-right flip", "", flipped)
+ANOTHER = Damage("another person", "", lambda scan, _brain, _rng: scan)
+"""No damage to the scan: it is of somebody else."""
+PARTS = ("made", "people", "real")
 
 
 @dataclass(frozen=True)
@@ -63,31 +64,44 @@ class Trial:
 
 def main() -> None:
     """Write the numbers of every trial."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="made, people (pairs of two) or real")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    with Path(sys.argv[1]).open("w", newline="") as file:
+    with arguments.out.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["damage", "strength", "source", "pair", "error", *LIMITS])
-        for trial in trials():
-            values = {} if trial.assessment is None else {c.name: c.value for c in trial.assessment.checks}
+        for trial in trials(arguments.part):
+            checks = () if trial.assessment is None else trial.assessment.checks
+            values = {c.name: "nan" if c.value is None else c.value for c in checks}  # nan: not to be measured
             row = [trial.damage, trial.strength, trial.source, trial.pair, trial.error]
-            writer.writerow([*row, *("" if values.get(n) is None else values[n] for n in LIMITS)])
+            writer.writerow([*row, *(values.get(n, "") for n in LIMITS)])
             file.flush()
 
 
-def trials() -> Iterator[Trial]:
-    """All of them, the made people first."""
+def trials(parts: Sequence[str]) -> Iterator[Trial]:
+    """Those of the parts."""
     masker = network_masker(torch.device("cpu"))
-    first = [time_point(one.visit(0), masker) for one in people()]
-    yield from made_trials(first, masker)
+    first = [time_point(one.visit(0), masker) for one in people()] if {"made", "people"} & set(parts) else []
     scans = {v.name: time_point(v.flair, masker) for visits in patients() for v in visits}
+    if "made" in parts:
+        yield from made_trials(first, masker)
+    if "people" in parts:
+        yield from people_trials(first, scans)
+    if "real" in parts:
+        yield from real_trials(scans, masker)
+
+
+def people_trials(first: list[TimePoint], scans: dict[str, TimePoint]) -> Iterator[Trial]:
+    """Pairs of two people: every one of the longitudinal patients, and as many of the made ones as are missing."""
     others = [(a, b) for a, b in itertools.combinations(scans, 2) if a.split()[0] != b.split()[0]]
     pairs = list(itertools.permutations(range(len(first)), 2))
     for n in np.random.default_rng(5).permutation(len(pairs))[: OTHER_PEOPLE - len(others)]:
         a, b = pairs[n]
-        yield two_people(first[a], first[b], "made", f"{a + 1} and {b + 1}")
+        yield aligned_trial(ANOTHER, first[a], first[b], "made", f"{a + 1} and {b + 1}", QUICK)
     for one, two in others:
-        yield two_people(scans[one], scans[two], "real", f"{one} and {two}")
-    yield from real_trials(scans, masker)
+        yield aligned_trial(ANOTHER, scans[one], scans[two], "real", f"{one} and {two}", USUAL)
 
 
 def real_trials(scans: dict[str, TimePoint], masker: BrainMasker) -> Iterator[Trial]:
@@ -102,7 +116,7 @@ def real_trials(scans: dict[str, TimePoint], masker: BrainMasker) -> Iterator[Tr
         yield from misaligned_trials(before, after, pair, "real", name, rng)
         flair = after.study.flair.volume  # its first axis lies across the head
         mirrored = time_point(flair.like(flair.array[::-1].copy()), masker)
-        yield aligned_trial(FLIP, before, mirrored, "real", name, QUICK)
+        yield aligned_trial(FLIP, before, mirrored, "real", name, USUAL)
 
 
 def made_trials(first: list[TimePoint], masker: BrainMasker) -> Iterator[Trial]:
@@ -148,12 +162,6 @@ def aligned_trial(
     if damage.name == "cropped":
         found += assess_coverage(prepare_pair(before, after, pair, crop="union"))
     return Trial(damage.name, damage.strength, source, name, found)
-
-
-def two_people(before: TimePoint, after: TimePoint, source: str, name: str) -> Trial:
-    """Two people; only the gates of the same person are asked."""
-    found = [check for check in judge_person(same_brain(before, after)) if check.name in SAME_PERSON]
-    return Trial("another person", "", source, name, Assessment(checks=tuple(found)))
 
 
 def assess(before: TimePoint, after: TimePoint, pair: PairAlignment) -> Assessment:

@@ -1,5 +1,6 @@
 """From lesion probability to lesions: how sure a voxel must be, and how sure a lesion."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,20 +47,26 @@ def call_lesions(
         flair: both images, z-scored in the brain: the masks then differ only where these do (`model.seen_change`).
         rules: when they do.
     """
-    first = None if baseline is None else baseline >= thresholds.voxel
-    second = follow_up >= thresholds.voxel
-    if thresholds.lesion > thresholds.voxel:
-        either = second if first is None else first | second
-        surest = follow_up if baseline is None else np.maximum(baseline, follow_up)
-        sure = sure_components(either, surest, thresholds.lesion)
-        first, second = None if first is None else first & sure, second & sure
-    if first is None or flair is None:
+    if baseline is None:
+        return None, called([follow_up], thresholds)[0]
+    first, second = called([baseline, follow_up], thresholds)
+    if flair is None:
         return first, second
     settled = settle(first, second, flair, rules)
     return settled.baseline, settled.follow_up
 
 
-def sure_components(mask: Mask, probability: Probability, least: float) -> Mask:
+def called(probabilities: Sequence[Probability], thresholds: Thresholds) -> tuple[Mask, ...]:
+    """The mask of each of several scans of one head: lesions that are sure at one of them, where each marks them."""
+    masks = tuple(probability >= thresholds.voxel for probability in probabilities)
+    if thresholds.lesion <= thresholds.voxel:
+        return masks
+    either, surest = np.logical_or.reduce(masks), np.maximum.reduce(list(probabilities))
+    sure = _sure_components(either, surest, thresholds.lesion)
+    return tuple(mask & sure for mask in masks)
+
+
+def _sure_components(mask: Mask, probability: Probability, least: float) -> Mask:
     """The 26-connected components with a voxel of at least this probability."""
     labels = find_lesions(mask, voxel_volume_mm3=1.0, smallest_mm3=0.0).labels
     highest = np.asarray(ndimage.maximum(probability, labels, np.arange(int(labels.max()) + 1)))

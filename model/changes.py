@@ -13,7 +13,7 @@ from model.group_masks import GroupLabels, GroupMasks, placed, widened
 from model.lesions import COUNTED_MM3, LesionMap, centroid_mm, find_lesions
 from model.overlaps import Groups, group, within
 from model.rules import ROUNDING, Rules
-from model.statuses import LABELS, Status, is_noise, status_with_unseen
+from model.statuses import LABELS, Status, judged
 
 AS_SHIPPED = Rules()
 READ_WITHIN_MM = 1.0
@@ -145,14 +145,13 @@ class _Table:
         unseen, grid = ~self.masks.seen_in_both[one.box], self.masks.grid
         parts = (one.before & unseen, one.after & unseen, (one.before | one.after) & unseen)
         unseen_mm3 = (_mm3(parts[0], grid), _mm3(parts[1], grid), _mm3(parts[2], grid))
-        status = status_with_unseen(*volumes, unseen_mm3, self.rules)
+        status = judged(*volumes, unseen_mm3, self.rules)
         if status is Status.INDETERMINATE:
             return status, None
         sure = self._certainty(status, one)
-        grown = status in {Status.ENLARGING, Status.SHRINKING} and is_noise(*volumes, self.rules)
         whole = status in {Status.NEW, Status.RESOLVED}
         doubtful = whole and sure is not None and sure < self.rules.least_certainty
-        return (Status.INDETERMINATE, None) if grown or doubtful else (status, sure)
+        return (Status.INDETERMINATE, None) if doubtful else (status, sure)
 
     def _certainty(self, status: Status, one: GroupMasks) -> float | None:
         masks = self.masks

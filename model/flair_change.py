@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.grid import Grid
-from model.group_masks import GroupLabels
+from model.group_masks import GroupMasks
 from model.head_labels import Region
 from model.lesion_regions import RegionLabels
 from model.overlaps import within
@@ -53,20 +53,18 @@ def in_white_deviations(flair: Image, white: Bool[NDArray[Any], "d h w"]) -> Ima
     return None if spread <= 0 else np.asarray((flair - np.float32(middle)) / np.float32(spread))
 
 
-def flair_changes(
-    labels: GroupLabels, count: int, flair: tuple[Image, Image], white: Bool[NDArray[Any], "d h w"]
-) -> tuple[float | None, ...]:
-    """Mean follow-up minus mean baseline over the voxels of either time, of the groups 1 to `count`.
+def flair_change(one: GroupMasks, scaled: tuple[Image | None, Image | None]) -> float | None:
+    """Mean follow-up minus mean baseline over the voxels of a group at either time; None where white matter is unknown.
 
-    Swapping the time points turns every sign. None where white matter is not known.
+    Swapping the time points turns the sign.
+
+    Args:
+        one: the group.
+        scaled: both images `in_white_deviations`.
     """
-    scaled = [in_white_deviations(image, white) for image in flair]
     before, after = scaled
     if before is None or after is None:
-        return (None,) * count
-    found = []
-    for one in labels.masks(count):
-        either = one.before | one.after
-        means = [float(image[one.box][either].mean(dtype=np.float64)) for image in (before, after)]
-        found.append(means[1] - means[0])
-    return tuple(found)
+        return None
+    either = one.before | one.after
+    first, second = (float(image[one.box][either].mean(dtype=np.float64)) for image in (before, after))
+    return second - first

@@ -3,6 +3,7 @@
 A pass over the whole grid for each lesion would take seconds.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,19 +66,23 @@ class GroupLabels:
         """Of the groups 1 to `count`, in their order."""
         first = ndimage.find_objects(self.baseline, max_label=count)
         second = ndimage.find_objects(self.follow_up, max_label=count)
-        boxes = (around(*pair) for pair in zip(first, second, strict=True))
+        boxes = (around(pair) for pair in zip(first, second, strict=True))
         return [
             GroupMasks(id=n, box=box, before=self.baseline[box] == n, after=self.follow_up[box] == n)
             for n, box in enumerate(boxes, start=1)
         ]
 
 
-def around(first: Box | None, second: Box | None) -> Box:
-    """The box around both; a group has voxels at one time point at least."""
-    one, other = first or second, second or first
-    if one is None or other is None:
-        raise ValueError("first: the group has no voxel at either time point")
-    a, b, c = (slice(min(s.start, t.start), max(s.stop, t.stop)) for s, t in zip(one, other, strict=True))
+def around(boxes: Iterable[Box | None]) -> Box:
+    """The box around those that there are.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = [box for box in boxes if box is not None]
+    if not found:
+        raise ValueError("boxes: a group has voxels at one time point at least")
+    a, b, c = (slice(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*found, strict=True))
     return a, b, c
 
 

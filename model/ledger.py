@@ -17,14 +17,13 @@ from scipy import ndimage
 
 from model.changes import AS_SHIPPED, ChangeAnalysis, LesionChange, Masks, compare
 from model.grid import Grid
+from model.group_masks import Box, around
 from model.ledger_events import LedgerEvent, events_of
 from model.ledger_graph import LedgerGraph, ledger_graph
 from model.lesions import COUNTED_MM3, LesionMap, Point, centroid_mm, find_lesions
 from model.rules import ROUNDING, Rules
-from model.statuses import Status, is_noise, status_with_unseen
+from model.statuses import Status, judged
 from model.visit_chain import Pair
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -172,7 +171,7 @@ class _Table:
     def rows(self) -> Iterable[LedgerLesion]:
         boxes = [ndimage.find_objects(at, max_label=self.graph.count) for at in self.at]
         for number, found in enumerate(zip(*boxes, strict=True), start=1):
-            yield self._row(number, _around([box for box in found if box is not None]))
+            yield self._row(number, around(found))
 
     def _row(self, number: int, box: Box) -> LedgerLesion:
         masks = [at[box] == number for at in self.at]
@@ -209,18 +208,8 @@ class _Table:
         unseen = ~(self.visits.seen[first][box] & self.visits.seen[second][box])
         unseen_mm3 = [self._mm3(mask & unseen) for mask in (before, after, before | after)]
         volumes = self._mm3(before), self._mm3(after)
-        status = status_with_unseen(*volumes, (unseen_mm3[0], unseen_mm3[1], unseen_mm3[2]), self.rules)
-        if status in {Status.ENLARGING, Status.SHRINKING} and is_noise(*volumes, self.rules):
-            status = Status.INDETERMINATE
+        status = judged(*volumes, (unseen_mm3[0], unseen_mm3[1], unseen_mm3[2]), self.rules)
         return LedgerChange(pair=pair, status=status, parts=parts)
 
     def _mm3(self, mask: NDArray[np.bool_]) -> float:
         return int(np.count_nonzero(mask)) * self.visits.grid.voxel_volume_mm3
-
-
-def _around(boxes: list[Box]) -> Box:
-    """The box around all; a lesion of the ledger has voxels at one visit at least."""
-    a, b, c = (
-        slice(min(one.start for one in along), max(one.stop for one in along)) for along in zip(*boxes, strict=True)
-    )
-    return a, b, c

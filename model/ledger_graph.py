@@ -15,12 +15,10 @@ from itertools import accumulate, combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from model.grid import Grid
 from model.lesions import LesionMap
-from model.overlaps import AS_SHIPPED, edges
+from model.overlaps import AS_SHIPPED, edges, numbered
 from model.rules import Rules
 from model.visit_chain import Pair
 
@@ -58,18 +56,7 @@ def ledger_graph(maps: Sequence[LesionMap], grid: Grid, rules: Rules = AS_SHIPPE
     found = {pair: frozenset(edges(maps[pair[0]], maps[pair[1]], grid, rules)) for pair in pairs}
     starts = list(accumulate((len(one.volumes_mm3) for one in maps), initial=0))
     joined = [(starts[i] + a - 1, starts[j] + b - 1) for (i, j), both in found.items() for a, b in both]
-    number = _numbered(starts[-1], joined)
+    number = numbered(starts[-1], joined)
     zero = np.zeros(1, np.int32)
     parts = np.split(number, starts[1:-1])
     return LedgerGraph(edges=found, id_of=tuple(np.concatenate([zero, part]) for part in parts))
-
-
-def _numbered(size: int, joined: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
-    """The number of the connected part that each of `size` nodes belongs to, 1, 2, ... by the first node of each."""
-    if size == 0:
-        return np.zeros(0, np.int32)
-    rows, columns = ([edge[end] for edge in joined] for end in (0, 1))
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
-    component = connected_components(graph, directed=False)[1]
-    _, first, place = np.unique(component, return_index=True, return_inverse=True)
-    return (np.argsort(np.argsort(first)) + 1).astype(np.int32)[place]

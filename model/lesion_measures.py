@@ -9,10 +9,10 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 
 from model.changes import ChangeAnalysis
-from model.flair_change import Image, flair_changes, normal_white
+from model.flair_change import Image, flair_change, in_white_deviations, normal_white
 from model.grid import Grid
 from model.group_masks import GroupLabels, GroupMasks
-from model.lesion_regions import Place, RegionLabels, landmarks, places
+from model.lesion_regions import Place, RegionLabels, landmarks, place_of
 from model.rules import Rules
 from model.shape_measures import long_axis_mm, surface_mm2
 
@@ -45,26 +45,21 @@ class MeasuredOn:
 
 def measure_lesions(analysis: ChangeAnalysis, on: MeasuredOn, rules: Rules) -> dict[int, LesionMeasures]:
     """The measures of every group by its id; swapping the time points turns `flair_change_sd` and nothing else."""
-    count = len(analysis.changes)
-    if count == 0:
-        return {}
     labels = GroupLabels.of(analysis.baseline, analysis.follow_up, analysis.group_of)
     lesions = np.asarray(labels.either > 0)
-    where: tuple[Place | None, ...] = (None,) * count
-    brighter: tuple[float | None, ...] = (None,) * count
-    if on.maps:
-        where = places(labels, count, landmarks(on.maps, lesions, on.grid), rules.regions)
+    marks = landmarks(on.maps, lesions, on.grid) if on.maps else None
+    scaled: tuple[Image | None, Image | None] = None, None
     if on.maps and on.flair is not None:
         white = normal_white(on.maps, lesions, on.seen_in_both, on.grid)
-        brighter = flair_changes(labels, count, on.flair, white)
+        scaled = in_white_deviations(on.flair[0], white), in_white_deviations(on.flair[1], white)
     return {
         one.id: LesionMeasures(
-            place=where[one.id - 1],
+            place=None if marks is None else place_of(one, marks, rules.regions),
             surface_mm2=_largest(surface_mm2, one, on.grid),
             long_axis_mm=_largest(long_axis_mm, one, on.grid),
-            flair_change_sd=brighter[one.id - 1],
+            flair_change_sd=flair_change(one, scaled),
         )
-        for one in labels.masks(count)
+        for one in labels.masks(len(analysis.changes))
     }
 
 

@@ -21,7 +21,7 @@ from jaxtyping import Bool, UInt8
 from numpy.typing import NDArray
 
 from model.grid import Grid
-from model.group_masks import Box, GroupLabels, GroupMasks, placed, widened
+from model.group_masks import Box, GroupMasks, placed, widened
 from model.head_labels import Region
 from model.overlaps import within
 from model.rules import RegionRules
@@ -72,12 +72,8 @@ def landmarks(maps: Sequence[RegionLabels], lesions: Bool[NDArray[Any], "d h w"]
     return Landmarks(ventricles=whole(Region.VENTRICLES), cortex=whole(Region.CORTEX), maps=tuple(maps), grid=grid)
 
 
-def places(labels: GroupLabels, count: int, marks: Landmarks, rules: RegionRules) -> tuple[Place | None, ...]:
-    """The place of the groups 1 to `count`, None where the maps show no brain; swapping the time points keeps it."""
-    return tuple(_place(one, marks, rules) for one in labels.masks(count))
-
-
-def _place(one: GroupMasks, marks: Landmarks, rules: RegionRules) -> Place | None:
+def place_of(one: GroupMasks, marks: Landmarks, rules: RegionRules) -> Place | None:
+    """The place of a group, None where the maps show no brain; swapping the time points keeps it."""
     grid = marks.grid
     reach = max(CLOSE_MM, rules.periventricular_mm, rules.juxtacortical_mm)
     box = widened(one.box, 1 + int(np.ceil(reach / min(grid.spacing))), grid.shape)

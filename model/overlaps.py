@@ -7,7 +7,7 @@ r"""Which lesions of two time points hang together: a graph of overlaps.
     follow-up  (1)        (2)     (3)    A-1; B+C-2 (merged); 3 is new
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,17 +42,27 @@ def group(baseline: LesionMap | None, follow_up: LesionMap, grid: Grid, rules: R
     n_follow_up = len(follow_up.volumes_mm3)
     n_baseline = 0 if baseline is None else len(baseline.volumes_mm3)
     pairs = set() if baseline is None else edges(baseline, follow_up, grid, rules)
-    rows = [f - 1 for _, f in pairs]
-    columns = [n_follow_up + b - 1 for b, _ in pairs]
-    size = n_follow_up + n_baseline
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
-    _, component = connected_components(graph, directed=False)
-    order = _in_order(component.tolist())
-    ids = np.array([order[c] for c in component.tolist()], np.int32)
+    ids = numbered(n_follow_up + n_baseline, [(f - 1, n_follow_up + b - 1) for b, f in pairs])
     zero = np.zeros(1, np.int32)
     return Groups(
         of_baseline=np.concatenate([zero, ids[n_follow_up:]]), of_follow_up=np.concatenate([zero, ids[:n_follow_up]])
     )
+
+
+def numbered(size: int, joined: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
+    """The number of the connected part that each of `size` nodes belongs to: 1, 2, ... by the first node of each.
+
+    Args:
+        size: number of nodes.
+        joined: nodes that hang together, counted from 0.
+    """
+    if size == 0:
+        return np.zeros(0, np.int32)
+    rows, columns = ([edge[end] for edge in joined] for end in (0, 1))
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
+    component = connected_components(graph, directed=False)[1]
+    _, first, place = np.unique(component, return_index=True, return_inverse=True)
+    return (np.argsort(np.argsort(first)) + 1).astype(np.int32)[place]
 
 
 def edges(baseline: LesionMap, follow_up: LesionMap, grid: Grid, rules: Rules = AS_SHIPPED) -> set[tuple[int, int]]:
@@ -91,11 +101,3 @@ def _overlaps(grown: LesionMap, other: LesionMap, grid: Grid, slack_mm: float) -
         counts = np.bincount(near[within(grown.labels[wide] == label, grid, slack_mm)])
         shared.update({(label, int(n)): int(counts[n]) for n in np.flatnonzero(counts) if n > 0})
     return shared
-
-
-def _in_order(components: Iterable[int]) -> dict[int, int]:
-    """1, 2, 3, ... in the order in which the components first occur."""
-    order: dict[int, int] = {}
-    for component in components:
-        order.setdefault(component, len(order) + 1)
-    return order

@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.group_masks import widened
 from model.rules import SeenChangeRules
 
 Mask = Bool[NDArray[Any], "d h w"]
 Image = Float32[NDArray[Any], "d h w"]
-Box = tuple[slice, ...]
 
 CUBE = np.ones((3, 3, 3), bool)
 AS_SHIPPED = SeenChangeRules()
@@ -54,7 +54,7 @@ def settle(baseline: Mask, follow_up: Mask, flair: tuple[Image, Image], rules: S
     masks = baseline.copy(), follow_up.copy()
     parts = 0
     for label, found in enumerate(ndimage.find_objects(labels), start=1):
-        box = _widened(found, rules.ring_to_voxels)
+        box = widened(found, rules.ring_to_voxels, either.shape)
         whole = labels[box] == label
         marks = baseline[box] & whole, follow_up[box] & whole
         if np.array_equal(*marks):
@@ -99,7 +99,3 @@ def _ring(lesion: Mask, rules: SeenChangeRules) -> Mask:
     reach = rules.ring_from_voxels, rules.ring_to_voxels
     near, far = (ndimage.binary_dilation(lesion, CUBE, iterations=n) for n in reach)
     return np.asarray(far & ~near)
-
-
-def _widened(box: Box, margin: int) -> Box:
-    return tuple(slice(max(0, one.start - margin), one.stop + margin) for one in box)

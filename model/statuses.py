@@ -81,6 +81,13 @@ def status_with_unseen(
     return measured if len(directions) == 1 else Status.INDETERMINATE
 
 
+def judged(baseline_mm3: float, follow_up_mm3: float, unseen_mm3: tuple[float, float, float], rules: Rules) -> Status:
+    """`status_with_unseen`, and `indeterminate` where a lesion seems to grow or shrink by no more than noise."""
+    status = status_with_unseen(baseline_mm3, follow_up_mm3, unseen_mm3, rules)
+    grown = status in {Status.ENLARGING, Status.SHRINKING} and is_noise(baseline_mm3, follow_up_mm3, rules)
+    return Status.INDETERMINATE if grown else status
+
+
 def is_noise(baseline_mm3: float, follow_up_mm3: float, rules: Rules) -> bool:
     """Whether two volumes differ by no more than they do where nothing changes (95 % limits of agreement).
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.calling import Mask, Probability, Thresholds, sure_components
+from model.calling import Mask, Probability, Thresholds, called
 from model.rules import SeenChangeRules
 from model.seen_change import AS_SHIPPED, Image, settle
 from model.visit_chain import Pair
@@ -29,12 +29,7 @@ def call_visits(
         pairs: the visits that are compared with each other.
         rules: when the images differ.
     """
-    masks = tuple(probability >= thresholds.voxel for probability in probabilities)
-    if thresholds.lesion > thresholds.voxel:
-        either = np.logical_or.reduce(masks)
-        surest = np.maximum.reduce(list(probabilities))
-        sure = sure_components(either, surest, thresholds.lesion)
-        masks = tuple(mask & sure for mask in masks)
+    masks = called(probabilities, thresholds)
     return masks if flair is None else settle_visits(masks, flair, pairs, rules)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -117,18 +117,6 @@ class PairAlignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PersonEvidence:
-    """How far two brains are one person's; not a number: it could not be measured."""
-
-    likeness_to_mirrored: float = math.nan
-    """How much better the follow-up fits than its mirror image: ratio of mutual information."""
-    shape_agreement: float | None = math.nan
-    """Cohen's kappa of the regions of both brains after rigid alignment; None where regions are not known."""
-    detail_correlation: float = math.nan
-    """Of the fine structure of both FLAIR images in the common brain after rigid alignment."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PairEvidence:
     """What the images of a pair say beside the numbers of its alignment; not a number: it could not be measured."""
 
@@ -140,7 +128,12 @@ class PairEvidence:
     """Baseline, follow-up: standard deviation of the noise as a part of the brain's signal."""
     second_start_mm: float = math.nan
     """Mean distance over the brain between the alignment and the one that is found from another start."""
-    person: PersonEvidence = field(default_factory=PersonEvidence)
+    likeness_to_mirrored: float = math.nan
+    """How much better the follow-up fits than its mirror image: ratio of mutual information."""
+    shape_agreement: float | None = math.nan
+    """Cohen's kappa of the regions of both brains after rigid alignment; None where regions are not known."""
+    detail_correlation: float = math.nan
+    """Of the fine structure of both FLAIR images in the common brain after rigid alignment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

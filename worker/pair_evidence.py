@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from model.grid import Grid, corners, grid_around
 from model.resampling import field_of_view, resample
 from model.volume import Affine, Volume, world_from_voxel
-from worker.case import IDENTITY_4X4, PairAlignment, PairEvidence, PersonEvidence, TimePoint
+from worker.case import IDENTITY_4X4, PairAlignment, PairEvidence, TimePoint
 from worker.image_noise import noise_of
 from worker.mutual_information import Descent, Matcher
 from worker.registration import apart_mm, brain_points, mask_on
@@ -35,8 +35,6 @@ LEANS = (-24.0, -12.0, 0.0, 12.0, 24.0)
 """Degrees to either side, and of a turn, at which the mirrored head is tried: twice what heads lean."""
 AGREED_MM = 0.8
 """Nearer than this, both starts have come to one place."""
-NODS = (-20.0, 0.0, 20.0)
-"""Degrees about the axis from ear to ear, where no alignment is given."""
 
 COMPARED_MM = 2.0
 """Grid on which shapes and detail are compared: the anatomy network's own."""
@@ -57,24 +55,18 @@ def evidence_of(before: TimePoint, after: TimePoint, pair: PairAlignment) -> Pai
     try:
         second = match.from_elsewhere(after_from_before, before.brain.mask)
         rigid = match.matcher.best_of([after_from_before, second])
-        person = _person(before, after, match, rigid)
+        shape, detail = _same_brain(before, after, rigid)
+        likeness = match.likeness(rigid)
     except RuntimeError:  # the images came apart: nothing here vouches for the pair
         return found
     apart = apart_mm(after_from_before, second, before.brain.mask)
-    return replace(found, second_start_mm=apart, person=person)
-
-
-def same_brain(before: TimePoint, after: TimePoint) -> PersonEvidence:
-    """Shape and detail of a pair without an alignment: rigid, from the centres of the brains; no mirrored one.
-
-    Raises:
-        RuntimeError: the images came apart.
-    """
-    match = _Match.of(before, after)
-    there = brain_points(after.brain.mask).mean(axis=0)
-    rigid = _descended(match.matcher, match.matcher.best_of(match.nods(there)))
-    shape, detail = _same_brain(before, after, rigid)
-    return PersonEvidence(shape_agreement=shape, detail_correlation=detail)
+    return replace(
+        found,
+        second_start_mm=apart,
+        likeness_to_mirrored=likeness,
+        shape_agreement=shape,
+        detail_correlation=detail,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,17 +99,6 @@ class _Match:
         if apart_mm(found, moving_from_fixed, brain) <= AGREED_MM:
             return found
         return self.matcher.best_of([found, self.matcher.rigid(moving_from_fixed, FINER)])
-
-    def nods(self, moving_centre: NDArray[np.float64]) -> list[Affine]:
-        """Starts from the centre of one brain to that of the other, the head nodding as far as heads do."""
-        centre = np.array(self.matcher.centre)
-        starts = []
-        for degrees in NODS:
-            start = np.eye(4)
-            start[:3, :3] = Rotation.from_euler("x", degrees, degrees=True).as_matrix()
-            start[:3, 3] = moving_centre - start[:3, :3] @ centre
-            starts.append(start)
-        return starts
 
     def likeness(self, moving_from_fixed: Affine) -> float:
         """Mutual information of the pair by that of the baseline with the mirrored follow-up.
@@ -195,12 +176,6 @@ def _motion(moving_from_fixed: Affine, centre: tuple[float, float, float]) -> tu
     turned = float(np.degrees(Rotation.from_matrix(moving_from_fixed[:3, :3]).magnitude()))
     moved = moving_from_fixed[:3, :3] @ centre + moving_from_fixed[:3, 3] - centre
     return turned, float(np.linalg.norm(moved))
-
-
-def _person(before: TimePoint, after: TimePoint, match: _Match, after_from_before: Affine) -> PersonEvidence:
-    shape, detail = _same_brain(before, after, after_from_before)
-    likeness = match.likeness(after_from_before)
-    return PersonEvidence(likeness_to_mirrored=likeness, shape_agreement=shape, detail_correlation=detail)
 
 
 def _same_brain(before: TimePoint, after: TimePoint, after_from_before: Affine) -> tuple[float | None, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.contracts.report import Check, Flag, Reason
-from worker.case import NetworkInput, PairAlignment, PairEvidence, PersonEvidence, TimePoint
+from worker.case import NetworkInput, PairAlignment, PairEvidence, TimePoint
 from worker.quality_limits import (
     CONSISTENCY,
     CORRELATION,
@@ -78,20 +78,13 @@ def assess_pair(
     return Assessment(checks=(*judged, *stated), reasons=(*_reasons(judged), *differences, *without_t1(before, after)))
 
 
-def judge_person(person: PersonEvidence) -> list[Check]:
-    """The rows that tell people, and left from right, apart."""
-    shape = person.shape_agreement
-    return [
-        FLIP.judge(person.likeness_to_mirrored),
-        SHAPE.not_known() if shape is None else SHAPE.judge(shape),
-        DETAIL.judge(person.detail_correlation),
-    ]
-
-
 def _judged(evidence: PairEvidence) -> list[Check]:
     low, high = (float(f(evidence.noise)) for f in (np.min, np.max))  # of one not known, neither is
+    shape = evidence.shape_agreement
     return [
-        *judge_person(evidence.person),
+        FLIP.judge(evidence.likeness_to_mirrored),
+        SHAPE.not_known() if shape is None else SHAPE.judge(shape),
+        DETAIL.judge(evidence.detail_correlation),
         SECOND_START.judge(evidence.second_start_mm),
         ROTATION.judge(evidence.rotation_deg),
         SHIFT.judge(evidence.shift_mm),

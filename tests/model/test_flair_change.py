@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.flair_change import flair_changes, in_white_deviations, normal_white
+from model.flair_change import flair_change, in_white_deviations, normal_white
 from model.grid import network_grid
 from model.group_masks import GroupLabels
 from model.head_labels import Region
@@ -16,6 +16,7 @@ MAP[4:-4, 4:-4, 4:-4] = Region.WHITE_MATTER
 LESION = np.zeros(SHAPE, bool)
 LESION[15:21, 15:21, 15:21] = True
 EVERYWHERE = np.ones(SHAPE, bool)
+(GROUP,) = GroupLabels(baseline=np.zeros(SHAPE, np.int32), follow_up=LESION.astype(np.int32)).masks(1)
 
 
 def image(contrast, *, mean=0.0, deviation=1.0, seed=0):
@@ -25,9 +26,7 @@ def image(contrast, *, mean=0.0, deviation=1.0, seed=0):
 
 def change(first, second):
     white = normal_white([MAP, MAP], LESION, EVERYWHERE, GRID)
-    labels = GroupLabels(baseline=np.zeros(SHAPE, np.int32), follow_up=LESION.astype(np.int32))
-    (found,) = flair_changes(labels, 1, (first, second), white)
-    return found
+    return flair_change(GROUP, (in_white_deviations(first, white), in_white_deviations(second, white)))
 
 
 def test_a_lesion_that_comes_is_brighter_by_its_contrast_whatever_the_scale_of_each_scan():
@@ -66,5 +65,5 @@ def test_bright_spots_in_white_matter_move_the_scale_by_little():
 def test_with_too_little_white_matter_nothing_is_said():
     little = np.where(MAP == Region.WHITE_MATTER, np.uint8(Region.CORTEX), MAP)
     white = normal_white([little], LESION, EVERYWHERE, GRID)
-    labels = GroupLabels(baseline=np.zeros(SHAPE, np.int32), follow_up=LESION.astype(np.int32))
-    assert flair_changes(labels, 1, (image(0), image(3)), white) == (None,)
+    assert [in_white_deviations(one, white) for one in (image(0), image(3))] == [None, None]
+    assert flair_change(GROUP, (None, None)) is None

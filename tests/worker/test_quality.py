@@ -10,7 +10,7 @@ import pytest
 from model.grid import Grid
 from service.contracts.report import Flag
 from tests.fixtures.report_case import PAIR, time_point
-from worker.case import NetworkInput, PairEvidence, PersonEvidence
+from worker.case import NetworkInput, PairEvidence
 from worker.quality import assess_coverage, assess_pair, assess_single, not_aligned
 from worker.quality_limits import CORRELATION, LIMITS, NEAR_DUPLICATE_CORRELATION, THICKNESS, THICKNESS_RATIO
 
@@ -31,7 +31,9 @@ EVIDENCE = PairEvidence(
     shift_mm=10.0,
     noise=(0.02, 0.03),
     second_start_mm=0.3,
-    person=PersonEvidence(likeness_to_mirrored=2.0, shape_agreement=0.8, detail_correlation=0.9),
+    likeness_to_mirrored=2.0,
+    shape_agreement=0.8,
+    detail_correlation=0.9,
 )
 """Of a good pair."""
 
@@ -53,9 +55,9 @@ def test_good_evidence_is_green_all_over():
         ({"second_start_mm": 1.4}, {"second_start": Flag.AMBER}),
         ({"second_start_mm": 5.0}, {"second_start": Flag.RED}),
         ({"second_start_mm": math.nan}, {"second_start": Flag.RED}),
-        ({"person": replace(EVIDENCE.person, shape_agreement=0.5)}, {"brain_shape": Flag.RED}),
-        ({"person": replace(EVIDENCE.person, detail_correlation=0.4)}, {"brain_detail": Flag.RED}),
-        ({"person": replace(EVIDENCE.person, likeness_to_mirrored=0.5)}, {"left_right_flip": Flag.RED}),
+        ({"shape_agreement": 0.5}, {"brain_shape": Flag.RED}),
+        ({"detail_correlation": 0.4}, {"brain_detail": Flag.RED}),
+        ({"likeness_to_mirrored": 0.5}, {"left_right_flip": Flag.RED}),
     ],
 )
 def test_each_number_has_its_gate(change, codes):
@@ -64,7 +66,7 @@ def test_each_number_has_its_gate(change, codes):
 
 
 def test_a_shape_that_nobody_knows_speaks_neither_for_nor_against():
-    unknown = replace(EVIDENCE, person=replace(EVIDENCE.person, shape_agreement=None))
+    unknown = replace(EVIDENCE, shape_agreement=None)
     found = assess_pair(time_point(), time_point(), PAIR, unknown)
     (row,) = (check for check in found.checks if check.name == "brain_shape")
     assert (row.value, row.flag, found.reasons) == ("unknown", Flag.GREEN, ())
