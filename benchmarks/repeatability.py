@@ -26,7 +26,7 @@ from model.grid import network_grid
 from model.real_pairs import COMPLETE_OR_NEARLY, read_real_pair
 from model.repeatability import within_lesion_sd
 from model.rescan import Scan, rescanned
-from model.sliding_window import WindowSettings, predict_pair_and_alone
+from model.sliding_window import WindowSettings, predict_asked
 from model.statuses import DIRECTION, Status
 
 WEIGHTS = SHIPPED.with_name("compact.safetensors")
@@ -184,7 +184,8 @@ def measurements(data: Path, weights: Path, repeats: int, maps: Path | None) -> 
 def predicted(name: str, scans: tuple[Scan, Scan], model: LoadedModel) -> Measurement:
     tensors = [torch.from_numpy(np.ascontiguousarray(one)) for one in scans]
     window = WindowSettings(patch=model.preprocessing.patch, bf16=True, skip_empty=True)
-    logits = predict_pair_and_alone(model.network, *tensors, settings=window, progress=lambda _: None)
+    asked = [(0, 1), (1, 0), (0, 0), (1, 1)]
+    logits = predict_asked(model.network, tensors, asked, settings=window, progress=lambda _: None)
     brain = scans[0].any(axis=0) | scans[1].any(axis=0)
     first, second, first_alone, second_alone = (one.softmax(0)[1].numpy() * brain for one in logits)
     return Measurement(

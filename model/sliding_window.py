@@ -51,37 +51,33 @@ class WindowSettings:
     """Leave out tiles in which every scan is zero: they are background."""
 
 
+def predict_asked(
+    network: PairNetwork,
+    scans: Sequence[Image],
+    asked: Sequence[tuple[int, int]],
+    *,
+    settings: WindowSettings,
+    progress: Progress,
+) -> list[Map]:
+    """fp32 logits of a scan given a prior, for each (scan, prior) that is asked for; a scan may be its own prior.
+
+    Each tile's encoder pass of each scan is computed once, however often the scan is asked for.
+    """
+
+    def tile_pass(tiles: Sequence[Tensor]) -> list[Tensor]:
+        features = [network.encode(tile) for tile in tiles]
+        return [network.decode(features[scan], features[prior])[0] for scan, prior in asked]
+
+    return _run(network, scans, tile_pass, outputs=len(asked), settings=settings, progress=progress)
+
+
 def predict_pair(
     network: PairNetwork, baseline: Image, follow_up: Image, *, settings: WindowSettings, progress: Progress
 ) -> tuple[Map, Map]:
-    """fp32 logits of the baseline given the follow-up, and of the follow-up given the baseline.
-
-    Each tile's encoder pass of each scan is computed once and used for both directions.
-    """
-
-    def both(tiles: Sequence[Tensor]) -> list[Tensor]:
-        first, second = (network.encode(tile) for tile in tiles)
-        return [network.decode(first, second)[0], network.decode(second, first)[0]]
-
-    maps = _run(network, [baseline, follow_up], both, outputs=2, settings=settings, progress=progress)
-    return maps[0], maps[1]
-
-
-def predict_pair_and_alone(
-    network: PairNetwork, baseline: Image, follow_up: Image, *, settings: WindowSettings, progress: Progress
-) -> tuple[Map, Map, Map, Map]:
-    """As `predict_pair`, and after those two a second opinion of each scan: with itself as its prior.
-
-    The encoder passes serve all four: an opinion costs one decoder pass.
-    """
-
-    def four(tiles: Sequence[Tensor]) -> list[Tensor]:
-        first, second = (network.encode(tile) for tile in tiles)
-        pairs = ((first, second), (second, first), (first, first), (second, second))
-        return [network.decode(current, prior)[0] for current, prior in pairs]
-
-    maps = _run(network, [baseline, follow_up], four, outputs=4, settings=settings, progress=progress)
-    return maps[0], maps[1], maps[2], maps[3]
+    """fp32 logits of the baseline given the follow-up, and of the follow-up given the baseline."""
+    asked = [(0, 1), (1, 0)]
+    first, second = predict_asked(network, [baseline, follow_up], asked, settings=settings, progress=progress)
+    return first, second
 
 
 def lesion_probabilities(
@@ -102,13 +98,8 @@ def predict_one(
     network: PairNetwork, current: Image, prior: Image | None, *, settings: WindowSettings, progress: Progress
 ) -> Map:
     """fp32 logits of the current scan; without a prior the scan is its own, at one encoder pass."""
-
-    def one(tiles: Sequence[Tensor]) -> list[Tensor]:
-        skips = [network.encode(tile) for tile in tiles]
-        return [network.decode(skips[0], skips[-1])[0]]
-
     scans = [current] if prior is None else [current, prior]
-    return _run(network, scans, one, outputs=1, settings=settings, progress=progress)[0]
+    return predict_asked(network, scans, [(0, len(scans) - 1)], settings=settings, progress=progress)[0]
 
 
 def tile_starts(size: int, patch: int, step: float) -> list[int]:

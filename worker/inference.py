@@ -1,6 +1,6 @@
 """Lesion probability of both time points from a prepared pair."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +12,13 @@ from torch import Tensor
 
 from model.calling import Thresholds
 from model.checkpoint import LoadedModel
-from model.sliding_window import WindowSettings, predict_one, predict_pair, predict_pair_and_alone
+from model.sliding_window import WindowSettings, predict_asked
 from service.contracts.options import CompareOptions
 from worker.case import NetworkInput, Prediction
 
 Report = Callable[[float], None]
+Scan = Float32[NDArray[Any], "channel d h w"]
+Probability = Float32[NDArray[Any], "d h w"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +38,20 @@ class Ensemble:
         )
 
 
-def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptions, progress: Report) -> Prediction:
-    """Probabilities on the common grid.
+Asked = tuple[int, int]
+"""A scan and its prior, by their numbers; the same number twice: the scan is its own prior."""
 
-    Without a baseline the scan is its own prior, and one encoder pass serves both. Second opinions are asked for of a
-    pair whose scans are each other's priors.
+
+def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptions, progress: Report) -> Prediction:
+    """Probabilities on the common grid; outside the brain there is no lesion.
+
+    Without a baseline the scan is its own prior. Second opinions are asked for of a pair whose scans are each other's
+    priors.
     """
-    scans = [_on_device(array, ensemble) for array in (prepared.baseline, prepared.follow_up) if array is not None]
-    window = _window(ensemble, options)
-    totals: list[Tensor] = []
-    for number, member in enumerate(ensemble.members):
-        share = _share(progress, number, len(ensemble.members))
-        logits = _logits(member, scans, window, options, share)
-        totals = [a + b for a, b in zip(totals, logits, strict=True)] if totals else logits
-    maps = [_probability(total / len(ensemble.members), prepared) for total in totals]
+    scans = [scan for scan in (prepared.baseline, prepared.follow_up) if scan is not None]
+    asked = [(0, 0)] if len(scans) == 1 else [*asked_of_pair((0, 1), options), *asked_alone((0, 1), options)]
+    found = predict_asked_of(scans, asked, ensemble=ensemble, options=options, progress=progress)
+    maps = [np.where(prepared.brain, one, np.float32(0.0)) for one in found]
     return Prediction(
         baseline=maps[0] if prepared.baseline is not None else None,
         follow_up=maps[min(1, len(maps) - 1)],
@@ -58,20 +60,38 @@ def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptio
     )
 
 
-def _logits(
-    member: LoadedModel, scans: list[Tensor], window: WindowSettings, options: CompareOptions, progress: Report
-) -> list[Tensor]:
-    network = member.network
-    if len(scans) == 1:
-        return [predict_one(network, scans[0], None, settings=window, progress=progress)]
-    baseline, follow_up = scans
-    if options.prior_for_first == "follow-up" and options.certainty:
-        return list(predict_pair_and_alone(network, baseline, follow_up, settings=window, progress=progress))
-    if options.prior_for_first == "follow-up":
-        return list(predict_pair(network, baseline, follow_up, settings=window, progress=progress))
-    first = predict_one(network, baseline, None, settings=window, progress=_share(progress, 0, 2))
-    second = predict_one(network, follow_up, baseline, settings=window, progress=_share(progress, 1, 2))
-    return [first, second]
+def asked_of_pair(pair: tuple[int, int], options: CompareOptions) -> list[Asked]:
+    """The earlier scan and the later one, each with its prior."""
+    first, second = pair
+    return [(first, first if options.prior_for_first == "self" else second), (second, first)]
+
+
+def asked_alone(scans: Sequence[int], options: CompareOptions) -> list[Asked]:
+    """The second opinions: each scan its own prior, where a baseline is not that anyway."""
+    wanted = options.certainty and options.prior_for_first == "follow-up"
+    return [(scan, scan) for scan in scans] if wanted else []
+
+
+def predict_asked_of(
+    scans: Sequence[Scan], asked: Sequence[Asked], *, ensemble: Ensemble, options: CompareOptions, progress: Report
+) -> list[Probability]:
+    """Lesion probability of each scan that is asked for, given its prior; the mean logits of the ensemble.
+
+    Args:
+        scans: on one 1 mm grid, (channel, d, h, w), T1 and FLAIR.
+        asked: what to predict; each scan goes through each encoder once.
+        ensemble: the networks.
+        options: of the comparison: mirroring.
+        progress: of 1.
+    """
+    tensors = [_on_device(scan, ensemble) for scan in scans]
+    totals: list[Tensor] = []
+    for number, member in enumerate(ensemble.members):
+        share = _share(progress, number, len(ensemble.members))
+        settings = _window(ensemble, options)
+        logits = predict_asked(member.network, tensors, asked, settings=settings, progress=share)
+        totals = [a + b for a, b in zip(totals, logits, strict=True)] if totals else logits
+    return [torch.softmax(total / len(ensemble.members), dim=0)[1].cpu().numpy() for total in totals]
 
 
 def _window(ensemble: Ensemble, options: CompareOptions) -> WindowSettings:
@@ -79,16 +99,10 @@ def _window(ensemble: Ensemble, options: CompareOptions) -> WindowSettings:
     return replace(ensemble.window, mirror_axes=axes)
 
 
-def _on_device(array: Float32[NDArray[Any], "channel d h w"], ensemble: Ensemble) -> Tensor:
+def _on_device(array: Scan, ensemble: Ensemble) -> Tensor:
     """Channels in the order of the checkpoint; ours is T1, FLAIR."""
     order = [("T1", "FLAIR").index(name) for name in ensemble.members[0].preprocessing.channels]
     return torch.from_numpy(np.ascontiguousarray(array[order])).to(ensemble.device)
-
-
-def _probability(logits: Tensor, prepared: NetworkInput) -> Float32[NDArray[Any], "d h w"]:
-    """Softmax of the lesion class; outside the brain there is no lesion."""
-    lesion = torch.softmax(logits, dim=0)[1].cpu().numpy()
-    return np.where(prepared.brain, lesion, np.float32(0.0))
 
 
 def _share(progress: Report, number: int, count: int) -> Report:

@@ -1,18 +1,17 @@
 """Lesion probability of every visit from the pairs that are predicted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
-from numpy.typing import NDArray
 
+from model.visit_chain import Pair
 from service.contracts.options import CompareOptions
-from worker.inference import Ensemble, predict
+from worker.inference import Ensemble, Probability, asked_alone, asked_of_pair, predict_asked_of
 from worker.visit_case import FollowedVisits
 
-Probability = Float32[NDArray[Any], "d h w"]
+MOST_TOGETHER = 4
+"""Visits whose features are held at once: memory goes with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,23 +30,38 @@ def predict_visits(
     """Every compared pair predicted as in a comparison; a second opinion is asked for once of each visit."""
     found: list[list[Probability]] = [[] for _ in followed.chain]
     alone: list[tuple[Probability, ...]] = [() for _ in followed.chain]
-    for number, pair in enumerate(followed.pairs):
+    groups = together(followed.pairs)
+    for number, pairs in enumerate(groups):
 
         def share(part: float, number: int = number) -> None:
-            progress((number + part) / len(followed.pairs))
+            progress((number + part) / len(groups))
 
-        asked = options.certainty and not all(alone[place] for place in pair)
-        one = predict(
-            followed.network_input(pair),
+        visits = sorted({visit for pair in pairs for visit in pair})
+        asked = [one for pair in pairs for one in asked_of_pair(pair, options)]
+        opinions = asked_alone([visit for visit in visits if not alone[visit]], options)
+        maps = predict_asked_of(
+            [followed.prepared.scans[visit] for visit in visits],
+            [(visits.index(scan), visits.index(prior)) for scan, prior in (*asked, *opinions)],
             ensemble=ensemble,
-            options=options.model_copy(update={"certainty": asked}),
+            options=options,
             progress=share,
         )
-        both = (one.baseline, one.baseline_alone), (one.follow_up, one.follow_up_alone)
-        for place, (probability, opinion) in zip(pair, both, strict=True):
-            if probability is not None:
-                found[place].append(probability)
-            if opinion is not None and not alone[place]:
-                alone[place] = (opinion,)
+        inside = [np.where(followed.prepared.brain, one, np.float32(0.0)) for one in maps]
+        for (visit, _), one in zip(asked, inside[: len(asked)], strict=True):
+            found[visit].append(one)
+        for (visit, _), one in zip(opinions, inside[len(asked) :], strict=True):
+            alone[visit] = (one,)
     means = tuple(np.asarray(np.mean(one, axis=0, dtype=np.float32)) for one in found)
     return VisitPredictions(probabilities=means, opinions=tuple(alone))
+
+
+def together(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """The pairs in groups of few visits: those of a group go through the network together, each encoded once."""
+    groups: list[list[Pair]] = []
+    for pair in pairs:
+        visits = {*pair, *(visit for one in groups[-1] for visit in one)} if groups else set(pair)
+        if groups and len(visits) <= MOST_TOGETHER:
+            groups[-1].append(pair)
+        else:
+            groups.append([pair])
+    return groups

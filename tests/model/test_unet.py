@@ -8,9 +8,9 @@ from model.difference_weighting import DifferenceWeighting
 from model.sliding_window import (
     WindowSettings,
     lesion_probabilities,
+    predict_asked,
     predict_one,
     predict_pair,
-    predict_pair_and_alone,
     tile_starts,
 )
 from model.unet import UNetConfig, build_unet
@@ -88,7 +88,8 @@ def test_second_opinions_equal_each_scan_alone_and_cost_no_encoder_pass() -> Non
     first, second = torch.randn(2, 2, 8, 8, 12)
     window = WindowSettings(patch=(8, 8, 8))
 
-    maps = predict_pair_and_alone(network, first, second, settings=window, progress=lambda _: None)
+    asked = [(0, 1), (1, 0), (0, 0), (1, 1)]
+    maps = predict_asked(network, [first, second], asked, settings=window, progress=lambda _: None)
     encoded = len(passes)
 
     pair = predict_pair(network, first, second, settings=window, progress=lambda _: None)

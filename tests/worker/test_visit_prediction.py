@@ -16,7 +16,7 @@ from service.contracts.options import CompareOptions
 from tests.fixtures.tiny_unet import TINY
 from worker.inference import Ensemble, predict
 from worker.visit_case import FollowedVisits
-from worker.visit_prediction import predict_visits
+from worker.visit_prediction import predict_visits, together
 
 SHAPE = (16, 16, 16)
 
@@ -93,3 +93,19 @@ def test_reversing_the_visits_reverses_the_probabilities(ensemble):
     turned = replace(followed, prepared=replace(followed.prepared, scans=followed.prepared.scans[::-1]))
     there, back = predicted(followed, ensemble), predicted(turned, ensemble)
     np.testing.assert_allclose(there.probabilities, back.probabilities[::-1], atol=1e-6)
+
+
+def test_each_visit_is_encoded_once_for_all_its_pairs(ensemble):
+    passes = []
+    hook = ensemble.members[0].network.encoder.register_forward_hook(lambda *_: passes.append(1))
+    predicted(visits(4), ensemble)
+    hook.remove()
+    assert len(passes) == 4
+
+
+def test_long_courses_are_predicted_in_groups_of_few_visits():
+    pairs = followed_pairs(tuple(range(9)))
+    groups = together(pairs)
+    assert [pair for group in groups for pair in group] == list(pairs)
+    assert all(len({visit for pair in group for visit in pair}) <= 4 for group in groups)
+    assert len(groups) == 3
