@@ -229,4 +229,4 @@ LIMITS = {
     )
 }
 NEAR_DUPLICATE_CORRELATION = 0.9995
-"""Beyond this it is the same scan twice: the best real pair seen reached 0.94, and noise alone parts two scans."""
+"""Beyond this it is the same scan twice: the best real pair seen reached 0.95, and noise alone parts two scans."""
