@@ -84,7 +84,8 @@ def trials(parts: Sequence[str]) -> Iterator[Trial]:
     """Those of the parts."""
     masker = network_masker(torch.device("cpu"))
     first = [time_point(one.visit(0), masker) for one in people()] if {"made", "people"} & set(parts) else []
-    scans = {v.name: time_point(v.flair, masker) for visits in patients() for v in visits}
+    wanted = {"people", "real"} & set(parts)
+    scans = {v.name: time_point(v.flair, masker) for visits in patients() for v in visits} if wanted else {}
     if "made" in parts:
         yield from made_trials(first, masker)
     if "people" in parts:
