@@ -91,13 +91,13 @@ def test_t1_is_aligned_to_a_flair_of_inverted_contrast_from_a_far_origin(pair):
 def test_two_images_without_likeness_are_refused(pair, monkeypatch):
     rng = np.random.default_rng(4)
     noise = pair[0].like(ndimage.gaussian_filter(rng.standard_normal(pair[0].array.shape), 2).astype(np.float32))
-    monkeypatch.setattr(registration, "_moving_from_fixed", lambda *_: IDENTITY_4X4)
+    monkeypatch.setattr(registration, "_moving_from_fixed", lambda *_, **__: IDENTITY_4X4)
     with pytest.raises(RegistrationFailed, match="correlation"):
         align_pair(pair[0], pair[1], noise, pair[1], settings=SETTINGS)
 
 
 def test_a_stretched_head_is_refused(pair, monkeypatch):
-    monkeypatch.setattr(registration, "_moving_from_fixed", lambda *_: np.diag([1.3, 1, 1, 1]))
+    monkeypatch.setattr(registration, "_moving_from_fixed", lambda *_, **__: np.diag([1.3, 1, 1, 1]))
     with pytest.raises(RegistrationFailed, match="scales"):
         align_t1_to_flair(pair[2], pair[0], pair[1], settings=SETTINGS)
 
