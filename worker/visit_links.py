@@ -7,7 +7,7 @@ its neighbours are compared with each other: one broken scan does not end the hi
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 
@@ -63,16 +63,12 @@ def follow(links: Links, options: CompareOptions) -> FollowedVisits | None:
         for pair in pairs:
             visits = placed_visits.visits_of(pair)
             links.found[visits] = links.found[visits].judged(assess_coverage(placed_visits.network_input(pair)))
-        if len(chain) > 2:
+        if not all(links.found[visits].comparable for visits in pairwise(chain)):
+            continue
+        if len(chain) > 2:  # only of a chain that stands: a visit that leaves it must not take first to last with it
             _judge_drift(placed_visits, links)
         comparable = tuple(pair for pair in pairs if links.found[placed_visits.visits_of(pair)].comparable)
-        if set(neighbours(len(chain))) <= set(comparable):
-            return FollowedVisits(
-                chain=chain,
-                pairs=comparable,
-                from_common=placed_visits.from_common,
-                prepared=placed_visits.prepared,
-            )
+        return replace(placed_visits, pairs=comparable)
     return None
 
 

@@ -80,6 +80,19 @@ def test_a_visit_outside_the_others_field_of_view_ends_the_chain_by_its_coverage
     assert not far.found[1, 2].comparable
 
 
+def test_a_visit_that_its_coverage_ends_does_not_take_first_to_last_with_it():
+    far = links(3)
+    for pair, way_mm in (((0, 1), 16.0), ((1, 2), -12.0)):  # over the visit that goes, the way would drift by 4 mm
+        shifted = replace(PAIR, baseline_from_follow_up=rigid((0.0, 0.0, 0.0), (way_mm, 0.0, 0.0)))
+        far.found[pair] = replace(far.found[pair], alignment=shifted)
+
+    followed = follow(far, CompareOptions())
+
+    assert followed.chain == (0, 2)
+    assert followed.pairs == ((0, 1),)
+    assert "drift" not in {check.name for check in far.found[0, 2].assessment.checks}
+
+
 def test_a_gate_that_is_judged_again_is_stated_once():
     link = links(2).found[0, 1].judged(assess_drift(5.0)).judged(assess_drift(0.2))
     assert [(c.value, c.flag) for c in link.assessment.checks if c.name == "drift"] == [(0.2, Flag.GREEN)]
