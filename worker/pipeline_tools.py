@@ -10,6 +10,8 @@ from model.checkpoint import Preprocessing, load, load_all
 from model.preprocess import SPACING_MM
 from model.sliding_window import WindowSettings
 from service.contracts.input_errors import BackendUnavailable, InvalidCheckpoint
+from service.contracts.report_signature import key_of
+from service.contracts.settings import Settings
 from worker.brain_mask import BrainMasker, NetworkBrainMasker
 from worker.inference import Ensemble
 from worker.measurement_rules import MeasurementRules, load_measurement_rules, packaged_measurement_rules
@@ -32,6 +34,22 @@ class Tools:
     measurement_rules: MeasurementRules = field(default_factory=packaged_measurement_rules)
     signing_key: bytes | None = field(default=None, repr=False)
     """Of reports; None: they are not signed."""
+
+
+def tools_of(settings: Settings) -> Tools:
+    """The tools that the settings of a process name, and this installation's key for its reports.
+
+    Raises:
+        InvalidOption: a key file or a file of rules cannot be used.
+        InvalidCheckpoint, BackendUnavailable: as `load_tools`.
+    """
+    return load_tools(
+        weights=settings.weights,
+        device=settings.device,
+        series_rules=settings.series_rules,
+        measurement_rules=settings.measurement_rules,
+        signing_key=key_of(settings),
+    )
 
 
 def load_tools(

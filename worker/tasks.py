@@ -17,14 +17,13 @@ from service.contracts.jobs import Job, Lease
 from service.contracts.logs import describe, get_logger
 from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.queue import RUN_JOB, CeleryQueue, JobQueue
-from service.contracts.report_signature import key_of
 from service.contracts.series_questions import SeriesQuestions
 from service.contracts.site import read_site
 from service.contracts.study_store import StudyStore
 from worker.app import app, settings
 from worker.case import Progress
 from worker.delivery.channels import courier_of
-from worker.pipeline_tools import Tools, load_tools
+from worker.pipeline_tools import Tools, tools_of
 from worker.runner import Runner
 from worker.series_answers import SeriesAnswerer
 from worker.series_rules_file import load_rules
@@ -69,13 +68,7 @@ def _runner() -> Runner:
 
 @lru_cache(maxsize=1)
 def _tools() -> Tools:
-    return load_tools(
-        weights=settings.weights,
-        device=settings.device,
-        series_rules=settings.series_rules,
-        measurement_rules=settings.measurement_rules,
-        signing_key=key_of(settings),
-    )
+    return tools_of(settings)
 
 
 @signals.worker_ready.connect

@@ -8,7 +8,9 @@ from model.calling import Thresholds
 from model.checkpoint import Card, Preprocessing, load, save
 from service.contracts.input_errors import BackendUnavailable, InvalidCheckpoint
 from service.contracts.options import CompareOptions
-from worker.pipeline_tools import load_tools, shipped_weights
+from service.contracts.report_signature import KEY_FILE, key_of, make_key
+from service.contracts.settings import Settings
+from worker.pipeline_tools import load_tools, shipped_weights, tools_of
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,18 @@ def test_what_is_no_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     for path in (tmp_path / "weights.safetensors", tmp_path / "none", tmp_path):
         with pytest.raises(InvalidCheckpoint):
             load_tools(weights=path, device="cpu")
+
+
+def test_the_settings_name_the_rules_and_the_key_of_the_reports(tmp_path: Path) -> None:
+    make_key(tmp_path / KEY_FILE)
+    measurement_rules = tmp_path / "rules.yaml"
+    measurement_rules.write_text("set: our trial\n", encoding="utf-8")
+    settings = Settings(data_folder=tmp_path, device="cpu", measurement_rules=measurement_rules)
+
+    tools = tools_of(settings)
+
+    assert tools.signing_key == key_of(settings) is not None
+    assert tools.measurement_rules.profile("default").set == "our trial"
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

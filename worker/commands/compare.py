@@ -12,7 +12,6 @@ from service.contracts.archives import Limits, unpack_zip
 from service.contracts.input_errors import EmptyStudy
 from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import LesionStatus, Report
-from service.contracts.report_signature import key_of
 from service.contracts.settings import Settings
 from worker.case import Stage
 from worker.commands.progress_bar import progress_bar
@@ -37,18 +36,12 @@ def compare_studies(
     # torch and SimpleITK take seconds to load: not for `msdelta --help`
     from worker.outcome import CaseRequest  # noqa: PLC0415
     from worker.pipeline import run_case  # noqa: PLC0415
-    from worker.pipeline_tools import load_tools  # noqa: PLC0415
+    from worker.pipeline_tools import tools_of  # noqa: PLC0415
 
     check_allowed(options, settings)
     with contextlib.ExitStack() as stack:
         folders = [stack.enter_context(as_folder(path, settings)) for path in studies]
-        tools = load_tools(
-            weights=settings.weights,
-            device=settings.device,
-            series_rules=settings.series_rules,
-            measurement_rules=settings.measurement_rules,
-            signing_key=key_of(settings),
-        )
+        tools = tools_of(settings)
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.json").unlink(missing_ok=True)  # a report lies there only when this run has made it
         request = CaseRequest(

@@ -26,7 +26,7 @@ def follow_visits(
         MsDeltaError: what went wrong, by its code.
     """
     # torch and SimpleITK take seconds to load: not for `msdelta --help`
-    from worker.pipeline_tools import load_tools  # noqa: PLC0415
+    from worker.pipeline_tools import tools_of  # noqa: PLC0415
     from worker.study_reader import StudyFolder  # noqa: PLC0415
     from worker.visit_case import SeriesRequest  # noqa: PLC0415
     from worker.visit_pipeline import run_series  # noqa: PLC0415
@@ -34,12 +34,7 @@ def follow_visits(
     check_allowed(options, settings)
     with contextlib.ExitStack() as stack:
         folders = [stack.enter_context(as_folder(path, settings)) for path, _ in visits]
-        tools = load_tools(
-            weights=settings.weights,
-            device=settings.device,
-            series_rules=settings.series_rules,
-            measurement_rules=settings.measurement_rules,
-        )
+        tools = tools_of(settings)
         out.mkdir(parents=True, exist_ok=True)
         (out / SERIES_COMMIT_FILE).unlink(missing_ok=True)  # a report lies there only when this run has made it
         bar = stack.enter_context(progress_bar())
