@@ -76,7 +76,7 @@ def make_secrets(folder: Annotated[Path, typer.Argument(help="where the files go
 
 @site_cli.command("verify")
 def verify_report(
-    report: Annotated[Path, typer.Argument(help="report.json")],
+    report: Annotated[Path, typer.Argument(help="report.json, or series.json of several visits")],
     key: Annotated[Path | None, typer.Option(help="the key file; left out: this installation's")] = None,
 ) -> None:
     """Says whether a report, or a refusal, is as this installation signed it."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from model.volume import Volume
 from service.contracts.blobs import SERIES_COMMIT_FILE
 from service.contracts.errors import ResultInconsistent
+from service.contracts.report_signature import signed
 from service.contracts.series_report import SeriesReport
 from worker.artifacts import write_images
 from worker.outcome import Work
@@ -29,17 +30,16 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
         names = (f"visit_{visit}_probability.nii.gz" for visit in range(1, len(outcome.segmented) + 1))
         maps = (native_probability(one) for one in outcome.segmented)
         write_images(request.out, dict(zip(names, maps, strict=True)))
-    report = build_series_report(
-        SeriesReportInputs(
-            outcome=outcome,
-            masks=tuple(masks),
-            mask_volumes_ml=tuple(_volume_ml(mask) for mask in masks.values()),
-            profile=work.profile,
-            model=model_info(work.tools.ensemble, request.options),
-            timings_s=work.clock.seconds,
-            job_id=request.job_id,
-        )
+    inputs = SeriesReportInputs(
+        outcome=outcome,
+        masks=tuple(masks),
+        mask_volumes_ml=tuple(_volume_ml(mask) for mask in masks.values()),
+        profile=work.profile,
+        model=model_info(work.tools.ensemble, request.options),
+        timings_s=work.clock.seconds,
+        job_id=request.job_id,
     )
+    report = signed(build_series_report(inputs), work.tools.signing_key)
     write_ledger_csv(report, request.out / "ledger.csv")
     (request.out / "series.html").write_text(render_series_html(report), encoding="utf-8")
     _write_report(request.out, report)

@@ -11,16 +11,19 @@ import hmac
 import json
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from service.contracts.input_errors import InvalidSignature, UnsignedReport
 from service.contracts.report import Report, Signature
+from service.contracts.series_report import SeriesReport
 from service.contracts.settings import Settings
 from service.contracts.site import read_secret
 
 KEY_FILE = "report.key"
 """Of the data folder, where no other is named."""
 LEAST_BYTES = 32
+
+Signable = TypeVar("Signable", Report, SeriesReport)
 
 
 def make_key(path: Path) -> None:
@@ -47,8 +50,8 @@ def key_of(settings: Settings) -> bytes | None:
     return read_secret(usual).encode() if usual.exists() else None
 
 
-def signed(report: Report, key: bytes | None) -> Report:
-    """The report with its signature; as it is where there is no key."""
+def signed(report: Signable, key: bytes | None) -> Signable:
+    """The report, of a comparison or of a series, with its signature; as it is where there is no key."""
     if key is None:
         return report
     value = _value(report.model_dump(mode="json"), key)

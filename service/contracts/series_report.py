@@ -20,6 +20,7 @@ from service.contracts.report import (
     Reason,
     RegionRow,
     RegistrationInfo,
+    Signature,
     StudySummary,
     Versions,
 )
@@ -129,3 +130,4 @@ class SeriesReport(_Frozen):
     job_id: str | None = None
     created: AwareDatetime
     timings_s: dict[str, float]
+    signature: Signature | None = Field(default=None, description="null where the installation has no key")

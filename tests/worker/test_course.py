@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from service.contracts.report import LesionStatus
+from service.contracts.report_signature import make_key
 from service.contracts.series_report import LedgerRow, SeriesReport
 from tests.fixtures.visits import COURSES, MOTIONS, Course, centre_mm, write_visits
+from worker.cli import cli
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +28,7 @@ DAYS = ("2020-01-05", "2021-02-01", "2024-05-05")
 class Followed:
     visits: tuple[Path, ...]
     out: Path
+    key: Path
     report: SeriesReport
     output: str
 
@@ -45,10 +50,13 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
         "--no-certainty",
         *days,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
+    key = folder / "report.key"
+    make_key(key)
+    named = os.environ | {"MSDELTA_REPORT_KEY_FILE": str(key)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, env=named)
     assert done.returncode == 0, done.stderr[-2000:]
     report = SeriesReport.model_validate_json((out / "series.json").read_text())
-    return Followed(visits=visits, out=out, report=report, output=done.stdout)
+    return Followed(visits=visits, out=out, key=key, report=report, output=done.stdout)
 
 
 def row_of(course: Course, report: SeriesReport) -> LedgerRow:
@@ -72,6 +80,12 @@ def test_the_artifacts_are_there_and_the_printed_report_is_the_written_one(follo
     assert {path.name for path in followed.out.iterdir()} == masks | {"series.json", "series.html", "ledger.csv"}
     assert json.loads(followed.output) == json.loads((followed.out / "series.json").read_text())
     assert [visit.study.acquired for visit in followed.report.visits] == list(DAYS)
+
+
+def test_the_report_is_signed_with_the_key_of_the_installation(followed: Followed) -> None:
+    shown = CliRunner().invoke(cli, ["verify", str(followed.out / "series.json"), "--key", str(followed.key)])
+
+    assert (shown.exit_code, shown.stdout) == (0, "signature fits; comparable\n")
 
 
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)

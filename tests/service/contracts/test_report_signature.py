@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 from service.contracts.input_errors import InvalidOption, InvalidSignature, UnsignedReport
 from service.contracts.report import Report
 from service.contracts.report_signature import KEY_FILE, check_signature, key_of, make_key, new_key, signed
+from service.contracts.series_report import SeriesReport
 from service.contracts.settings import Settings
 from tests.fixtures.report_case import not_comparable
+from tests.fixtures.series_reports import small_report
 from worker.cli import cli
 from worker.reports.summary import build_report
 
@@ -55,6 +57,16 @@ def test_a_changed_report_does_not_fit(document, place, value):
 def test_the_order_of_keys_and_the_layout_do_not_matter(document):
     turned = json.loads(json.dumps(dict(reversed(document.items())), indent=7))
     check_signature(turned, KEY)
+
+
+def test_a_report_of_several_visits_is_signed_and_checked_likewise():
+    report = small_report()
+    document = json.loads(signed(report, KEY).model_dump_json(indent=2))
+    assert SeriesReport.model_validate(document).model_copy(update={"signature": None}) == report
+    check_signature(document, KEY)
+    document["ledger"][0]["visits"][0]["volume_mm3"] += 1.0
+    with pytest.raises(InvalidSignature, match="not as it was signed"):
+        check_signature(document, KEY)
 
 
 def test_another_installations_key_does_not_fit(document):

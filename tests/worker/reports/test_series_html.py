@@ -8,6 +8,7 @@ import pytest
 
 from service.contracts.measures import LesionRegion
 from service.contracts.report import Counts, Flag, Reason
+from service.contracts.report_signature import signed
 from tests.fixtures.series_reports import FOLLOWED, VOLUMES, small_report
 from worker.reports.ledger_table import COLUMNS, write_ledger_csv
 from worker.reports.series_html import headline, render_series_html
@@ -54,6 +55,12 @@ def rows(page):
 def test_the_page_points_to_nothing_outside_it(page):
     assert not re.search(r"(src|href)=|url\(|https?://", page)
     assert "For research use. Not a medical device." in page
+
+
+def test_the_page_bears_the_signature_of_the_report(page):
+    report = signed(small_report(), b"one key of an installation, 32 b")
+    assert report.signature.value in render_series_html(report)
+    assert "Signed" not in page
 
 
 def test_every_lesion_is_a_row_with_its_volumes(rows):
