@@ -14,7 +14,24 @@ from service.contracts.database import ready_database
 from service.contracts.errors import MsDeltaError
 from service.contracts.input_errors import BadInput, InvalidCheckpoint
 from service.contracts.settings import Settings
-from worker.commands.options import compare_options
+from worker.commands.options import (
+    Alignment,
+    AsJson,
+    Certainty,
+    Crop,
+    Device,
+    LesionThreshold,
+    MaskOnlyChanges,
+    Mirroring,
+    MissingT1,
+    PriorForFirst,
+    Probabilities,
+    RegistrationBackend,
+    RulesProfile,
+    Threshold,
+    Weights,
+    compare_options,
+)
 from worker.course_cli import course_cli
 from worker.deliveries_cli import deliveries_cli
 from worker.research_cli import research_cli
@@ -44,34 +61,26 @@ def compare(
         typer.Argument(metavar="[BASELINE] FOLLOW_UP", help="folder or zip: DICOM, or NIfTI named T1, FLAIR"),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for masks, table and report")],
-    as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
-    probabilities: Annotated[bool, typer.Option(help="also write lesion probabilities")] = False,
-    mirroring: Annotated[bool, typer.Option(help="average over mirrored inputs: 2 to 8 times the work")] = False,
-    threshold: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="lesion probability of a voxel")] = None,
-    lesion_threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="lesion probability of a lesion's surest voxel")
-    ] = None,
-    mask_only_changes: Annotated[
-        str, typer.Option(help="masks differ, FLAIR does not: settle (one answer for both) or keep")
-    ] = "settle",
-    missing_t1: Annotated[
-        str, typer.Option(help="a study without T1: refuse, or flair_only (needs MSDELTA_ALLOW_FLAIR_ONLY=1)")
-    ] = "refuse",
-    registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
-    alignment: Annotated[str, typer.Option(help="of the visits to each other: affine or rigid")] = "affine",
-    rules_profile: Annotated[
-        str, typer.Option(help="of the measurement rules: default, growth_20_percent, or a site's own")
-    ] = "default",
-    certainty: Annotated[bool, typer.Option(help="ask the network for a second opinion of each scan")] = True,
-    prior_for_first: Annotated[str, typer.Option(help="prior of the baseline: follow-up or self")] = "follow-up",
-    crop: Annotated[str, typer.Option(help="union or none")] = "union",
+    as_json: AsJson = False,
+    probabilities: Probabilities = False,
+    mirroring: Mirroring = False,
+    threshold: Threshold = None,
+    lesion_threshold: LesionThreshold = None,
+    mask_only_changes: MaskOnlyChanges = "settle",
+    missing_t1: MissingT1 = "refuse",
+    registration_backend: RegistrationBackend = "simpleitk",
+    alignment: Alignment = "affine",
+    rules_profile: RulesProfile = "default",
+    certainty: Certainty = True,
+    prior_for_first: PriorForFirst = "follow-up",
+    crop: Crop = "union",
     dicom_seg: Annotated[str, typer.Option(help="lesions from DICOM: binary or labelmap")] = "binary",
     language: Annotated[str, typer.Option(help="of the page and the PDF: en or de")] = "en",
     earlier: Annotated[
         Path | None, typer.Option(help="result of the baseline: its lesions keep their tracking UIDs")
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="safetensors file, or a folder: an ensemble")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "auto",
+    weights: Weights = None,
+    device: Device = "auto",
 ) -> None:
     """Compares two studies, or segments one, in this process."""
     from worker.commands.compare import compare_studies  # noqa: PLC0415 (keeps --help quick)
@@ -133,7 +142,7 @@ def predict(
     ] = None,
     mirroring: Annotated[bool, typer.Option(help="average over mirrored inputs")] = True,
     resume: Annotated[bool, typer.Option("--continue", help="leave out scans that have their mask")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Segments a folder of aligned scans as the reference tool does: same files, same preprocessing, same masks."""
     from worker.commands.predict import PredictRequest, predict_scans  # noqa: PLC0415

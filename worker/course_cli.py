@@ -8,7 +8,24 @@ import typer
 
 from service.contracts.input_errors import InvalidOption
 from service.contracts.settings import Settings
-from worker.commands.options import compare_options
+from worker.commands.options import (
+    Alignment,
+    AsJson,
+    Certainty,
+    Crop,
+    Device,
+    LesionThreshold,
+    MaskOnlyChanges,
+    Mirroring,
+    MissingT1,
+    PriorForFirst,
+    Probabilities,
+    RegistrationBackend,
+    RulesProfile,
+    Threshold,
+    Weights,
+    compare_options,
+)
 
 course_cli = typer.Typer()
 
@@ -23,28 +40,21 @@ def course(
         list[str] | None,
         typer.Option(help="YYYY-MM-DD of each visit, in their order; default the dates of DICOM, NIfTI has none"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
-    probabilities: Annotated[bool, typer.Option(help="also write lesion probabilities")] = False,
-    mirroring: Annotated[bool, typer.Option(help="average over mirrored inputs: 2 to 8 times the work")] = False,
-    threshold: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="lesion probability of a voxel")] = None,
-    lesion_threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="lesion probability of a lesion's surest voxel")
-    ] = None,
-    mask_only_changes: Annotated[
-        str, typer.Option(help="masks differ, FLAIR does not: settle (one answer for all visits) or keep")
-    ] = "settle",
-    missing_t1: Annotated[
-        str, typer.Option(help="a study without T1: refuse, or flair_only (needs MSDELTA_ALLOW_FLAIR_ONLY=1)")
-    ] = "refuse",
-    registration_backend: Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")] = "simpleitk",
-    rules_profile: Annotated[
-        str, typer.Option(help="of the measurement rules: default, growth_20_percent, or a site's own")
-    ] = "default",
-    certainty: Annotated[bool, typer.Option(help="ask the network for a second opinion of each scan")] = True,
-    prior_for_first: Annotated[str, typer.Option(help="prior of the earlier of two: follow-up or self")] = "follow-up",
-    crop: Annotated[str, typer.Option(help="union or none")] = "union",
-    weights: Annotated[Path | None, typer.Option(help="safetensors file, or a folder: an ensemble")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "auto",
+    as_json: AsJson = False,
+    probabilities: Probabilities = False,
+    mirroring: Mirroring = False,
+    threshold: Threshold = None,
+    lesion_threshold: LesionThreshold = None,
+    mask_only_changes: MaskOnlyChanges = "settle",
+    missing_t1: MissingT1 = "refuse",
+    registration_backend: RegistrationBackend = "simpleitk",
+    alignment: Alignment = "affine",
+    rules_profile: RulesProfile = "default",
+    certainty: Certainty = True,
+    prior_for_first: PriorForFirst = "follow-up",
+    crop: Crop = "union",
+    weights: Weights = None,
+    device: Device = "auto",
 ) -> None:
     """Follows every lesion of a patient over two visits or more: one ledger, in which a lesion keeps its number."""
     from worker.commands.course import follow_visits  # noqa: PLC0415 (keeps --help quick)
@@ -62,6 +72,7 @@ def course(
             "certainty": certainty,
             "missing_t1": missing_t1,
             "registration_backend": registration_backend,
+            "alignment": alignment,
             "prior_for_first": prior_for_first,
             "crop": crop,
         }

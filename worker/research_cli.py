@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from service.contracts.input_errors import InvalidOption
+from worker.commands.options import Device
 
 if TYPE_CHECKING:
     from model import zoo
@@ -24,7 +25,6 @@ Method = Annotated[
         help="difference-weighting, longitudinal-concat, single, swin-unetr, denner, szeskin or wu (arXiv 2409.13416)"
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")]
 Synthetic = Annotated[
     Path | None, typer.Option(help="folder with label maps, lesion masks and scans to paint pairs from")
 ]
