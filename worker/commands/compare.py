@@ -13,8 +13,8 @@ from service.contracts.input_errors import EmptyStudy
 from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import LesionStatus, Report
 from service.contracts.settings import Settings
-from worker.case import Stage
-from worker.commands.progress_bar import progress_bar
+from worker.commands.progress_bar import shown_progress
+from worker.reports.rule_sizes import sizes_of
 
 
 def compare_studies(
@@ -51,14 +51,8 @@ def compare_studies(
             options=options,
             earlier=earlier,
         )
-        bar = stack.enter_context(progress_bar())
-        task = bar.add_task("starting", total=1.0)
-
-        def show(stage: Stage, fraction: float) -> None:
-            bar.update(task, description=stage.value, completed=fraction)
-
-        report = run_case(request, tools=tools, progress=show)
-        bar.update(task, description="done", completed=1.0)
+        progress = stack.enter_context(shown_progress())
+        report = run_case(request, tools=tools, progress=progress)
     console = Console()
     if as_json:
         console.file.write(report.model_dump_json(indent=2) + "\n")
@@ -72,10 +66,11 @@ def print_report(report: Report, console: Console) -> None:
     for reason in report.reasons:
         console.print(f"{reason.flag.value}: {reason.message}", soft_wrap=True, markup=False)
     if report.counts is not None and report.counts_from_3_mm3 is not None:
+        sizes = sizes_of(report.rules)
         table = Table(title="Lesions by change")
         table.add_column("status")
-        table.add_column("from 14 mm3", justify="right")
-        table.add_column("from 3 mm3", justify="right")
+        table.add_column(f"from {sizes['counted']} mm3", justify="right")
+        table.add_column(f"from {sizes['smallest']} mm3", justify="right")
         for status in LesionStatus:
             counted, all_of = (getattr(c, status.value) for c in (report.counts, report.counts_from_3_mm3))
             table.add_row(status.value, str(counted), str(all_of))

@@ -12,9 +12,9 @@ from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import LesionStatus
 from service.contracts.series_report import SeriesReport
 from service.contracts.settings import Settings
-from worker.case import Stage
 from worker.commands.compare import as_folder
-from worker.commands.progress_bar import progress_bar
+from worker.commands.progress_bar import shown_progress
+from worker.reports.rule_sizes import sizes_of
 
 
 def follow_visits(
@@ -37,16 +37,10 @@ def follow_visits(
         tools = tools_of(settings)
         out.mkdir(parents=True, exist_ok=True)
         (out / SERIES_COMMIT_FILE).unlink(missing_ok=True)  # a report lies there only when this run has made it
-        bar = stack.enter_context(progress_bar())
-        task = bar.add_task("starting", total=1.0)
-
-        def show(stage: Stage, fraction: float) -> None:
-            bar.update(task, description=stage.value, completed=fraction)
-
+        progress = stack.enter_context(shown_progress())
         days = [day for _, day in visits]
         studies = tuple(StudyFolder(folder=one, acquired=day) for one, day in zip(folders, days, strict=True))
-        report = run_series(SeriesRequest(visits=studies, out=out, options=options), tools=tools, progress=show)
-        bar.update(task, description="done", completed=1.0)
+        report = run_series(SeriesRequest(visits=studies, out=out, options=options), tools=tools, progress=progress)
     console = Console()
     if as_json:
         console.file.write(report.model_dump_json(indent=2) + "\n")
@@ -59,7 +53,7 @@ def print_series(report: SeriesReport, console: Console) -> None:
     """The counts of each pair as a table, the volumes, and the reasons for care."""
     for reason in report.reasons:
         console.print(f"{reason.flag.value}: {reason.message}", soft_wrap=True, markup=False)
-    table = Table(title="Lesions by change, from 14 mm3")
+    table = Table(title=f"Lesions by change, from {sizes_of(report.rules)['counted']} mm3")
     table.add_column("visits")
     for status in LesionStatus:
         table.add_column(status.value, justify="right")

@@ -8,6 +8,7 @@ from jinja2 import Environment, StrictUndefined
 
 from service.contracts.report import Counts, LesionStatus
 from service.contracts.series_report import LedgerRow, PairSummary, SeriesReport, VisitSummary
+from worker.reports.rule_sizes import sizes_of
 from worker.reports.status_marks import COLOURS, LIGHTS, SYMBOLS
 from worker.reports.trend import trend
 
@@ -39,6 +40,8 @@ def render_series_html(report: SeriesReport) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("worker.reports").joinpath("series.html").read_text(encoding="utf-8"))
     followed = [visit for visit in report.visits if visit.followed]
+    sizes = sizes_of(report.rules)
+    counted = f"Lesions from {sizes['counted']} mm³"
     return template.render(
         report=report,
         headline=headline(report),
@@ -47,7 +50,7 @@ def render_series_html(report: SeriesReport) -> str:
         followed=followed,
         trends=[
             trend("Lesion volume, ml", [(name_of(v), days_of(v), v.volume_ml) for v in followed], digits=2),
-            trend("Lesions from 14 mm³", [(name_of(v), days_of(v), float(v.lesions)) for v in followed], digits=0),
+            trend(counted, [(name_of(v), days_of(v), float(v.lesions)) for v in followed], digits=0),
         ]
         if len(followed) > 1
         else [],
@@ -60,6 +63,7 @@ def render_series_html(report: SeriesReport) -> str:
         colours=COLOURS,
         lights=LIGHTS,
         roles=ROLES,
+        sizes=sizes,
     )
 
 

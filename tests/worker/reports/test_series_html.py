@@ -1,15 +1,18 @@
 """The page and the table of a series say what its report says."""
 
 import csv
+import io
 import re
 from html.parser import HTMLParser
 
 import pytest
+from rich.console import Console
 
 from service.contracts.measures import LesionRegion
 from service.contracts.report import Counts, Flag, Reason
 from service.contracts.report_signature import signed
 from tests.fixtures.series_reports import FOLLOWED, VOLUMES, small_report
+from worker.commands.course import print_series
 from worker.reports.ledger_table import COLUMNS, write_ledger_csv
 from worker.reports.series_html import headline, render_series_html
 from worker.reports.trend import trend
@@ -61,6 +64,17 @@ def test_the_page_bears_the_signature_of_the_report(page):
     report = signed(small_report(), b"one key of an installation, 32 b")
     assert report.signature.value in render_series_html(report)
     assert "Signed" not in page
+
+
+def test_page_and_command_line_name_the_sizes_of_the_rules_that_were_used():
+    report = small_report()
+    numbers = report.rules.numbers | {"counted_mm3": 20.0, "smallest_mm3": 5.0}
+    other = report.model_copy(update={"rules": report.rules.model_copy(update={"numbers": numbers})})
+    page, console = render_series_html(other), Console(file=io.StringIO(), width=200)
+    print_series(other, console)
+    assert "From 20 mm³ (from 5 mm³)" in page
+    assert not re.search(r"\b(14|3) mm³", page)
+    assert "Lesions by change, from 20 mm3" in console.file.getvalue()
 
 
 def test_every_lesion_is_a_row_with_its_volumes(rows):
