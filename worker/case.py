@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from model.grid import Grid
 from model.volume import Affine, Volume
+from service.contracts.options import AlignmentKind
 from worker.scan_protocol import ScanProtocol
 
 
@@ -114,6 +115,7 @@ class PairAlignment:
     overlap: float
     """Dice overlap of the two brain masks after alignment."""
     backend: str
+    kind: AlignmentKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from model.preprocess import bounding_box
 from model.resampling import resample
 from model.volume import Affine, Volume, world_from_voxel
 from service.contracts.errors import RegistrationFailed
-from service.contracts.options import CompareOptions
+from service.contracts.options import AlignmentKind, CompareOptions
 from worker.case import IDENTITY_4X4, Alignment, PairAlignment
 from worker.mutual_information import AFFINE, NATIVE, RIGID, Matcher
 from worker.registration_flirt import flirt_fixed_from_moving
@@ -26,7 +26,7 @@ class RegistrationSettings:
     """The recipe and its limits, measured in `benchmarks/registration.py`."""
 
     backend: Literal["simpleitk", "flirt"] = "simpleitk"
-    between_visits: Literal["affine", "rigid"] = "affine"
+    between_visits: AlignmentKind = "affine"
     """rigid: a difference in scale between the two scans is left in the volumes (decision 0002)."""
     working_spacing_mm: float = 1.5
     native_spacing_mm: float = 0.75
@@ -95,6 +95,7 @@ def align_pair(
         correlation=correlation,
         overlap=overlap,
         backend=settings.backend,
+        kind=settings.between_visits,
     )
 
 
@@ -123,10 +124,10 @@ def _moving_from_fixed(
 ) -> Affine:
     """World of `fixed` -> world of `moving`: rigid, affine at the working resolution, affine on the native voxels.
 
-    With `rigid` every pass is. FLIRT is affine.
+    With `rigid` every pass is.
     """
     if settings.backend == "flirt":
-        return np.linalg.inv(flirt_fixed_from_moving(fixed, moving, fixed_brain))
+        return np.linalg.inv(flirt_fixed_from_moving(fixed, moving, fixed_brain, rigid=rigid))
     descend = Matcher.rigid if rigid else Matcher.affine
     small_fixed, small_moving = (working_image(v, settings.working_spacing_mm) for v in (fixed, moving))
     mask = small_fixed.like(ndimage.binary_dilation(mask_on(fixed_brain, Grid.of(small_fixed), IDENTITY_4X4)))

@@ -18,8 +18,8 @@ from service.contracts.input_errors import BackendUnavailable
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def flirt_fixed_from_moving(fixed: Volume, moving: Volume, fixed_mask: Volume) -> Affine:
-    """World of `moving` -> world of `fixed` (LPS mm), 12 degrees of freedom, correlation ratio.
+def flirt_fixed_from_moving(fixed: Volume, moving: Volume, fixed_mask: Volume, *, rigid: bool = False) -> Affine:
+    """World of `moving` -> world of `fixed` (LPS mm), 12 degrees of freedom or 6 (rigid), correlation ratio.
 
     Raises:
         BackendUnavailable: FSLDIR is not set.
@@ -38,7 +38,7 @@ def flirt_fixed_from_moving(fixed: Volume, moving: Volume, fixed_mask: Volume) -
                 ref=str(paths["fixed"]),
                 refweight=str(paths["mask"]),
                 omat=str(matrix),
-                dof=12,
+                dof=6 if rigid else 12,
                 cost="corratio",
             )
             return world_from_flirt(np.loadtxt(matrix), moving, fixed)

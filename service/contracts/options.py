@@ -9,6 +9,7 @@ from service.contracts.settings import Settings
 
 SegmentationKind = Literal["binary", "labelmap"]
 Language = Literal["en", "de"]
+AlignmentKind = Literal["affine", "rigid"]
 
 
 def check_allowed(options: "CompareOptions", settings: Settings) -> None:
@@ -52,10 +53,9 @@ class CompareOptions(BaseModel):
         "each change; otherwise certainty comes from the first opinions alone",
     )
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
-    alignment: Literal["affine", "rigid"] = Field(
+    alignment: AlignmentKind = Field(
         default="affine",
-        description="of the visits to each other; rigid: a scale that differs between the scans is not taken out. "
-        "FLIRT's is affine",
+        description="of the visits to each other; rigid: a scale that differs between the scans is not taken out",
     )
     missing_t1: Literal["refuse", "flair_only"] = Field(
         default="refuse",

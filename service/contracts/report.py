@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.contracts.measures import BrainVolumeChange, Interval, LesionRegion, RulesInfo, VolumeIntervalsMl
+from service.contracts.options import AlignmentKind
 
 REPORT_SCHEMA_VERSION = "1.1"
 MEASUREMENT_RULES_VERSION = "1.2"
@@ -197,6 +198,9 @@ class RegistrationInfo(_Frozen):
     """Alignment of follow-up to baseline: 4x4, mm to mm, LPS."""
 
     backend: str
+    kind: AlignmentKind | None = Field(
+        default=None, description="rigid: a difference in scale is left in the volumes; null in reports without it"
+    )
     baseline_from_follow_up: Matrix
     inverse_consistency_mm: float
     correlation: float

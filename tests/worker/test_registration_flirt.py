@@ -5,6 +5,7 @@ import pytest
 
 from model.volume import Volume
 from service.contracts.input_errors import BackendUnavailable
+from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair
 from worker.registration_flirt import flirt_fixed_from_moving, world_from_flirt
 
 RAS_NEGATIVE = np.diag([-0.9, -1.1, 3.0, 1.0])
@@ -47,3 +48,25 @@ def test_without_fsl_the_backend_says_what_is_missing(monkeypatch):
     image = volume(LPS_POSITIVE, (4, 4, 4), (0, 0, 0))
     with pytest.raises(BackendUnavailable, match="FSLDIR"):
         flirt_fixed_from_moving(image, image, image)
+
+
+@pytest.mark.parametrize(("kind", "freedoms"), [("affine", [12, 12]), ("rigid", [6, 6])])
+def test_visits_are_aligned_with_the_freedoms_that_are_asked_for_and_t1_to_flair_with_all(monkeypatch, kind, freedoms):
+    asked = []
+
+    def stand_in(*, omat, dof, **_):
+        asked.append(dof)
+        np.savetxt(omat, np.eye(4))
+
+    monkeypatch.setenv("FSLDIR", "/opt/fsl")
+    monkeypatch.setattr("worker.registration_flirt.flirt", stand_in)
+    image = volume(np.diag([2.0, 2.0, 2.0, 1.0]), (16, 16, 16), (0, 0, 0))
+    image = image.like(np.random.default_rng(1).random(image.array.shape, np.float32))
+    brain = image.like(np.ones(image.array.shape, bool))
+    settings = RegistrationSettings(backend="flirt", between_visits=kind)
+
+    pair = align_pair(image, brain, image, brain, settings=settings)
+    align_t1_to_flair(image, image, brain, settings=settings)
+
+    assert asked == [*freedoms, 12]
+    assert (pair.backend, pair.kind) == ("flirt", kind)

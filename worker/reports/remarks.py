@@ -71,8 +71,11 @@ def glass_words(glass: GlassBrain, words: Words) -> str:
 
 
 def method_lines(report: Report, words: Words) -> list[str]:
-    """Network and options, the rule set with its numbers, and the series."""
+    """Network and options, the alignment of the visits, the rule set with its numbers, and the series."""
     lines = [made_with(report, words)]
+    aligned = report.registration
+    if aligned is not None and aligned.kind is not None:
+        lines.append(words(f"method.alignment.{aligned.kind}", backend=aligned.backend))
     if report.rules is not None:
         rules = report.rules
         numbers = ", ".join(f"{name} {words.localized(f'{value:g}')}" for name, value in rules.numbers.items())

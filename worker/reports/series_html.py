@@ -64,6 +64,7 @@ def render_series_html(report: SeriesReport) -> str:
         lights=LIGHTS,
         roles=ROLES,
         sizes=sizes,
+        aligned=next((pair.registration for pair in report.pairs if pair.registration is not None), None),
     )
 
 

@@ -203,6 +203,7 @@ def registration_info(pair: PairAlignment) -> RegistrationInfo:
     rows = tuple(tuple(round(float(v), 6) for v in row) for row in pair.baseline_from_follow_up)
     return RegistrationInfo(
         backend=pair.backend,
+        kind=pair.kind,
         baseline_from_follow_up=rows,
         inverse_consistency_mm=round(pair.inverse_consistency_mm, 4),
         correlation=round(pair.correlation, 4),

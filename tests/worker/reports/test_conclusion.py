@@ -1,8 +1,10 @@
 """The conclusion: one sentence from the report, in both languages, and no diagnosis."""
 
+from dataclasses import replace
+
 import pytest
 
-from service.contracts.report import Counts, Signature
+from service.contracts.report import Counts, RegistrationInfo, Signature
 from tests.fixtures import report_case
 from tests.fixtures.measured_report import measured_report
 from worker.reports.conclusion import conclusion, made_with, subtitle
@@ -106,6 +108,17 @@ def test_a_signed_report_shows_its_signature():
     signed = report.model_copy(update={"signature": signature})
     assert f"key 0123456789abcdef): {'ab' * 32}." in version_words(signed, EN)
     assert "igned" not in version_words(report, EN)
+
+
+def test_the_method_says_how_the_visits_were_aligned():
+    rigid = replace(report_case.PAIR, kind="rigid", backend="flirt")
+    report = build_report(replace(report_case.longitudinal(), pair=rigid))
+    assert report.registration.kind == "rigid"
+    assert any("aligned rigidly (flirt)" in line for line in method_lines(report, EN))
+    assert any("starr aufeinander registriert (flirt)" in line for line in method_lines(report, DE))
+    before = report.registration.model_dump(exclude={"kind"})
+    old = report.model_copy(update={"registration": RegistrationInfo.model_validate(before)})
+    assert not any("aligned" in line for line in method_lines(old, EN))
 
 
 def test_the_method_names_the_rule_set_with_every_number():

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -11,10 +12,12 @@ from rich.console import Console
 from service.contracts.measures import LesionRegion
 from service.contracts.report import Counts, Flag, Reason
 from service.contracts.report_signature import signed
+from tests.fixtures.report_case import PAIR
 from tests.fixtures.series_reports import FOLLOWED, VOLUMES, small_report
 from worker.commands.course import print_series
 from worker.reports.ledger_table import COLUMNS, write_ledger_csv
 from worker.reports.series_html import headline, render_series_html
+from worker.reports.summary import registration_info
 from worker.reports.trend import trend
 
 
@@ -58,6 +61,14 @@ def rows(page):
 def test_the_page_points_to_nothing_outside_it(page):
     assert not re.search(r"(src|href)=|url\(|https?://", page)
     assert "For research use. Not a medical device." in page
+
+
+def test_the_page_says_how_the_visits_were_aligned(page):
+    aligned = registration_info(replace(PAIR, kind="rigid"))
+    report = small_report()
+    pairs = tuple(pair.model_copy(update={"registration": aligned}) for pair in report.pairs)
+    assert "aligned rigidly" in render_series_html(report.model_copy(update={"pairs": pairs}))
+    assert "aligned" not in page
 
 
 def test_the_page_bears_the_signature_of_the_report(page):
