@@ -177,15 +177,13 @@ def _check_destinations(body: JobRequest, parts: Parts) -> None:
 
 def new_job(body: JobRequest | VisitsRequest, key: ApiKey, idempotency_key: str | None) -> NewJob:
     """What a request asks for; of a series the first and the last visit stand as baseline and follow-up."""
-    content = body.model_dump(mode="json")
-    if not content.get("deliver_to"):
-        content.pop("deliver_to", None)  # requests of before there were destinations keep their digest
+    content = body.model_dump(mode="json", exclude_defaults=True)  # an option of a later version changes no digest
     hashed = None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
     return NewJob(
         baseline=body.visits[0] if isinstance(body, VisitsRequest) else body.baseline,
         follow_up=body.visits[-1] if isinstance(body, VisitsRequest) else body.follow_up,
         visits=body.visits if isinstance(body, VisitsRequest) else (),
-        options=content["options"],
+        options=body.options.model_dump(mode="json"),
         callback_url=None if body.callback_url is None else str(body.callback_url),
         owner=key.id,
         idempotency_key=hashed,

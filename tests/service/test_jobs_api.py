@@ -1,12 +1,16 @@
 """Jobs and their artifacts of the REST API."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
-from service.contracts.api_keys import Scope
+from service.contracts.api_keys import ApiKey, Scope
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import JobEvent
+from service.contracts.options import CompareOptions
+from service.contracts.schemas import JobRequest
+from service.routes.jobs import new_job
 from tests.fixtures.api_service import CANARY, Service, upload_pair
 
 
@@ -20,6 +24,28 @@ def test_jobs_are_queued_with_their_id_alone(service: Service, key: dict[str, st
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
     assert service.queue.sent == [job["id"]]
     assert job["state"] == "queued"
+
+
+class LaterOptions(CompareOptions):
+    """As a version after this one has them."""
+
+    other: bool = False
+
+
+class LaterRequest(JobRequest):
+    options: LaterOptions = LaterOptions()
+
+
+@pytest.mark.parametrize("options", [{}, {"probabilities": True}, {"crop": "union"}])
+def test_an_idempotency_key_outlives_an_update_that_adds_an_option(options: dict[str, object]) -> None:
+    caller = ApiKey(id="k", name="site", scopes=frozenset(), created=datetime(2026, 1, 1, tzinfo=UTC), revoked=None)
+    body = {"follow_up": "f", "options": options}
+
+    now, later = (new_job(kind.model_validate(body), caller, "visit 7") for kind in (JobRequest, LaterRequest))
+    asked = new_job(LaterRequest.model_validate(body | {"options": options | {"other": True}}), caller, "visit 7")
+
+    assert now.request_digest == later.request_digest != asked.request_digest
+    assert now.options == CompareOptions.model_validate(options).model_dump(mode="json")
 
 
 def test_an_idempotency_key_makes_one_job(service: Service, key: dict[str, str]) -> None:
