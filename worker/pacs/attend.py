@@ -88,7 +88,7 @@ class ArrivalDesk:
         images = source.images(arrival.study_uid)
         if not images:
             raise StudyGone("the PACS holds no MR image of the study")
-        seen = _digest(images, pinned=arrival.baseline_uid)
+        seen = digest_of(images, pinned=arrival.baseline_uid)
         if seen == arrival.taken:
             self.arrivals.took(arrival, taken=seen, job_id=arrival.job_id)
             return
@@ -103,7 +103,7 @@ class ArrivalDesk:
         self._take(arrival, source, terms, images)
 
     def _take(self, arrival: Arrival, source: StudySource, terms: Arriving, images: frozenset[str]) -> None:
-        seen, rules = _digest(images, pinned=arrival.baseline_uid), self.rules()
+        seen, rules = digest_of(images, pinned=arrival.baseline_uid), self.rules()
         with self._incoming() as folder:
             follow_up, baseline = folder / "follow_up", folder / "baseline"
             follow_up.mkdir()
@@ -115,7 +115,7 @@ class ArrivalDesk:
             if earlier is not None:
                 baseline.mkdir()
                 source.fetch(earlier, baseline)
-                self.arrivals.serves_as_baseline(arrival, earlier, taken=_digest(source.images(earlier)))
+                self.arrivals.serves_as_baseline(arrival, earlier, taken=digest_of(source.images(earlier)))
             studies = [follow_up] if earlier is None else [follow_up, baseline]
             job_id = self._submit(arrival, terms, studies, seen)
         self.arrivals.took(arrival, taken=seen, job_id=job_id)
@@ -184,6 +184,7 @@ def _check_complete(expected: frozenset[str], folder: Path) -> None:
         raise PacsUnavailable(f"{missing} of {len(expected)} images of the study did not come")
 
 
-def _digest(images: Iterable[str], *, pinned: str | None = None) -> str:
-    """What a job is made of: the set of images, and the baseline that was asked for."""
-    return hashlib.sha256("\n".join([*sorted(images), pinned or ""]).encode()).hexdigest()
+def digest_of(images: Iterable[str], *, pinned: str | None = None) -> str:
+    """What a job is made of: the set of images, and the baseline where one was asked for."""
+    lines = sorted(images) if pinned is None else [*sorted(images), pinned]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

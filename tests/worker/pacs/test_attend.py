@@ -1,5 +1,6 @@
 """From a study in a real Orthanc to one job: whole, once, beside the right earlier study."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.pacs_studies import write_small_study
 from worker.dicom_sequences import PHILIPS_FLAIR_3D, PHILIPS_T1_TFE
 from worker.dicom_writer import Patient
+from worker.pacs.attend import digest_of
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,11 @@ def test_a_study_becomes_a_job_once_its_images_have_stayed_the_same(
     assert bench.queue.sent == [job.id]
     assert len(list(bench.blobs.study_folder(job.follow_up).iterdir())) == 24
     assert (bench.arrival().state, bench.arrival().job_id) == (ArrivalState.TAKEN, job.id)
+
+
+def test_only_a_baseline_that_is_pinned_adds_to_the_digest_of_a_study() -> None:
+    images = frozenset({"1.2", "1.10"})
+    assert digest_of(images) == hashlib.sha256(b"1.10\n1.2").hexdigest() != digest_of(images, pinned="1.3")
 
 
 @pytest.mark.pacs
