@@ -1,5 +1,6 @@
 """What changed between two lesion masks, by the measurement rules (docs/architecture.md, version 1.2)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from model.certainty import GroupOpinions, certainty
 from model.grid import Grid
 from model.group_masks import GroupLabels, GroupMasks, placed, widened
 from model.lesions import COUNTED_MM3, LesionMap, centroid_mm, find_lesions
-from model.overlaps import Groups, group, within
+from model.overlaps import Edge, Groups, edges, group, within
 from model.rules import ROUNDING, Rules
 from model.statuses import LABELS, Status, judged
 
@@ -96,9 +97,25 @@ def compare(masks: Masks, rules: Rules = AS_SHIPPED) -> ChangeAnalysis:
     volume, smallest = masks.grid.voxel_volume_mm3, rules.smallest_mm3
     follow_up = find_lesions(masks.follow_up, volume, smallest_mm3=smallest)
     baseline = None if masks.baseline is None else find_lesions(masks.baseline, volume, smallest_mm3=smallest)
-    groups = group(baseline, follow_up, masks.grid, rules)
+    joined = set() if baseline is None else edges(baseline, follow_up, masks.grid, rules)
+    return compare_lesions(masks, (baseline, follow_up), joined, rules)
+
+
+def compare_lesions(
+    masks: Masks, lesions: tuple[LesionMap | None, LesionMap], joined: Collection[Edge], rules: Rules = AS_SHIPPED
+) -> ChangeAnalysis:
+    """The change table of lesions that are found and joined already.
+
+    Args:
+        masks: that the lesions were found in.
+        lesions: of baseline and follow-up.
+        joined: their overlaps (`model.overlaps.edges`); none without a baseline.
+        rules: that they were found and joined by.
+    """
+    baseline, follow_up = lesions
+    groups = group(baseline, follow_up, joined)
     labels = GroupLabels.of(baseline, follow_up, groups)
-    table = _Table(masks=masks, lesions=(baseline, follow_up), labels=labels, rules=rules)
+    table = _Table(masks=masks, lesions=lesions, labels=labels, rules=rules)
     changes = tuple(table.row(one) for one in labels.masks(groups.count))
     return ChangeAnalysis(
         changes=changes,

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from model.changes import AS_SHIPPED, ChangeAnalysis, LesionChange, Masks, compare
+from model.changes import AS_SHIPPED, ChangeAnalysis, LesionChange, Masks, compare_lesions
 from model.grid import Grid
 from model.group_masks import Box, around
 from model.ledger_events import LedgerEvent, events_of
@@ -107,8 +107,11 @@ def make_ledger(visits: VisitMasks, rules: Rules = AS_SHIPPED) -> Ledger:
     """The ledger of one or more visits. Reversing the visits reverses every row; only the numbers differ."""
     volume, smallest = visits.grid.voxel_volume_mm3, rules.smallest_mm3
     maps = tuple(find_lesions(mask, volume, smallest_mm3=smallest) for mask in visits.masks)
-    analyses = {pair: compare(_masks(visits, pair), rules) for pair in visits.pairs}
     graph = ledger_graph(maps, visits.grid, rules)
+    analyses = {
+        pair: compare_lesions(_masks(visits, pair), (maps[pair[0]], maps[pair[1]]), graph.edges[pair], rules)
+        for pair in visits.pairs
+    }
     table = _Table(visits=visits, maps=maps, graph=graph, analyses=analyses, rules=rules)
     return Ledger(lesions=tuple(table.rows()), maps=maps, graph=graph, analyses=analyses)
 

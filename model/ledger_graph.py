@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from model.grid import Grid
 from model.lesions import LesionMap
-from model.overlaps import AS_SHIPPED, edges, numbered
+from model.overlaps import AS_SHIPPED, Edge, edges, numbered
 from model.rules import Rules
 from model.visit_chain import Pair
 
-Edges = frozenset[Pair]
+Edges = frozenset[Edge]
 """Pairs of labels that overlap enough: of the earlier visit, of the later."""
 
 

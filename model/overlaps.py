@@ -7,7 +7,7 @@ r"""Which lesions of two time points hang together: a graph of overlaps.
     follow-up  (1)        (2)     (3)    A-1; B+C-2 (merged); 3 is new
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,9 @@ from model.rules import ROUNDING, Rules
 
 AS_SHIPPED = Rules()
 
+Edge = tuple[int, int]
+"""Labels of two lesions that hang together: of the baseline, of the follow-up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Groups:
@@ -37,12 +40,11 @@ class Groups:
         return int(max(self.of_baseline.max(), self.of_follow_up.max()))
 
 
-def group(baseline: LesionMap | None, follow_up: LesionMap, grid: Grid, rules: Rules = AS_SHIPPED) -> Groups:
+def group(baseline: LesionMap | None, follow_up: LesionMap, joined: Collection[Edge]) -> Groups:
     """Connected parts of the graph: numbered by the first follow-up lesion, resolved ones after them."""
     n_follow_up = len(follow_up.volumes_mm3)
     n_baseline = 0 if baseline is None else len(baseline.volumes_mm3)
-    pairs = set() if baseline is None else edges(baseline, follow_up, grid, rules)
-    ids = numbered(n_follow_up + n_baseline, [(f - 1, n_follow_up + b - 1) for b, f in pairs])
+    ids = numbered(n_follow_up + n_baseline, [(f - 1, n_follow_up + b - 1) for b, f in joined])
     zero = np.zeros(1, np.int32)
     return Groups(
         of_baseline=np.concatenate([zero, ids[n_follow_up:]]), of_follow_up=np.concatenate([zero, ids[:n_follow_up]])
@@ -65,8 +67,8 @@ def numbered(size: int, joined: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
     return (np.argsort(np.argsort(first)) + 1).astype(np.int32)[place]
 
 
-def edges(baseline: LesionMap, follow_up: LesionMap, grid: Grid, rules: Rules = AS_SHIPPED) -> set[tuple[int, int]]:
-    """Pairs (baseline label, follow-up label) that overlap enough.
+def edges(baseline: LesionMap, follow_up: LesionMap, grid: Grid, rules: Rules = AS_SHIPPED) -> set[Edge]:
+    """Lesions that overlap enough.
 
     Either side is dilated in turn and one of the two suffices, so that swapping the time points swaps every pair and
     nothing else: dilating the baseline alone would join a large old lesion to a small new one, and not the reverse.

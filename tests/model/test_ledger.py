@@ -9,6 +9,8 @@ from model.changes import Masks, compare
 from model.grid import RAS_AXES, Grid
 from model.ledger import VisitMasks, make_ledger
 from model.ledger_events import EventKind
+from model.lesions import find_lesions
+from model.overlaps import edges
 from model.statuses import OPPOSITE, Status
 from model.visit_chain import followed_pairs
 
@@ -47,6 +49,20 @@ def statuses(lesion):
 
 def volumes(lesion):
     return [visit.volume_mm3 for visit in lesion.visits]
+
+
+def noted(function, calls):
+    """The function, which notes that it was called."""
+
+    def noting(*args, **more):
+        calls.append(args)
+        return function(*args, **more)
+
+    return noting
+
+
+def sizes(analysis):
+    return [(change.id, change.baseline_mm3, change.follow_up_mm3) for change in analysis.changes]
 
 
 def events(lesion):
@@ -93,6 +109,20 @@ def test_two_visits_are_a_comparison(seed):
     found = sorted((c.status, *volumes(row), row.visits[0].components) for row in ledger.lesions for c in row.changes)
     assert found == sorted((c.status, c.baseline_mm3, c.follow_up_mm3, c.baseline_components) for c in analysis.changes)
     assert len(ledger.lesions) == len(analysis.changes)
+
+
+def test_lesions_and_overlaps_are_found_once_and_serve_the_graph_and_every_pair(monkeypatch):
+    masks, found, joined = random_masks(1, 4), [], []
+    by_itself = {(a, b): ledger_of(masks[a], masks[b]).analyses[0, 1] for a, b in ((0, 1), (1, 2), (2, 3), (0, 3))}
+    monkeypatch.setattr("model.ledger.find_lesions", noted(find_lesions, found))
+    monkeypatch.setattr("model.ledger_graph.edges", noted(edges, joined))
+
+    ledger = ledger_of(*masks)
+
+    assert (len(found), len(joined)) == (4, 6)
+    for (first, second), analysis in ledger.analyses.items():
+        assert (analysis.baseline, analysis.follow_up) == (ledger.maps[first], ledger.maps[second])
+        assert sizes(analysis) == sizes(by_itself[first, second])
 
 
 def test_growth_is_seen_from_first_to_last_that_no_step_shows():
