@@ -1,5 +1,6 @@
 """The compare stage: lesions of both time points, what became of each by the rules, and what is measured of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from model.brain_volume import tissue_mm3
 from model.calling import Thresholds, call_lesions
 from model.changes import ChangeAnalysis, Masks, compare
+from model.grid import Grid
 from model.lesion_measures import LesionMeasures, MeasuredOn, measure_lesions
 from model.lesion_regions import RegionLabels
 from model.resampling import resample
@@ -82,18 +84,37 @@ def compare_case(
         threshold=how.thresholds.voxel,
     )
     analysis = compare(masks, how.rules)
-    return Compared(analysis=analysis, measured=measured_on(analysis, prepared, time_points, how.rules))
+    transforms = (prepared.baseline_from_grid, prepared.follow_up_from_grid)[-len(time_points) :]
+    regions = [regions_on(prepared.grid, one, moved) for one, moved in zip(time_points, transforms, strict=True)]
+    return Compared(analysis=analysis, measured=measured_on(analysis, prepared, regions, how.rules))
 
 
 def measured_on(
-    analysis: ChangeAnalysis, prepared: NetworkInput, time_points: tuple[TimePoint, ...], rules: Rules
+    analysis: ChangeAnalysis, prepared: NetworkInput, regions: Sequence[RegionLabels | None], rules: Rules
 ) -> Measured:
-    """What is measured of the rows of a table beside their volumes."""
+    """What is measured of the rows of a table beside their volumes.
+
+    Args:
+        analysis: the table, and the masks that it was measured on.
+        prepared: images on the common grid.
+        regions: of each time point on that grid; where one has none, none is used: it would not say the same.
+        rules: of measuring.
+    """
     flair = None if prepared.baseline is None else (prepared.baseline[FLAIR], prepared.follow_up[FLAIR])
-    maps = _maps(prepared, time_points)
+    known = tuple(labels for labels in regions if labels is not None)
+    maps = known if len(known) == len(regions) else ()
     on = MeasuredOn(grid=prepared.grid, maps=maps, flair=flair, seen_in_both=prepared.seen_in_both)
     lesions = measure_lesions(analysis, on, rules)
     return Measured(lesions=lesions, regions_known=len(maps) > 0, tissue_mm3=_tissue_mm3(maps, prepared))
+
+
+def regions_on(grid: Grid, one: TimePoint, flair_from_grid: Affine | None) -> RegionLabels | None:
+    """Region labels of a time point on a grid (d, h, w); None where its regions or its place are not known."""
+    regions = one.brain.regions
+    if regions is None or flair_from_grid is None:
+        return None
+    there = resample(regions, grid, volume_from_grid=flair_from_grid, interpolation="nearest")
+    return np.asarray(np.rint(there), np.uint8)
 
 
 def _tissue_mm3(maps: tuple[RegionLabels, ...], prepared: NetworkInput) -> tuple[float, float] | None:
@@ -103,19 +124,3 @@ def _tissue_mm3(maps: tuple[RegionLabels, ...], prepared: NetworkInput) -> tuple
 
 def _asked(opinion: Float32[NDArray[Any], "d h w"] | None) -> tuple[Float32[NDArray[Any], "d h w"], ...]:
     return () if opinion is None else (opinion,)
-
-
-def _maps(prepared: NetworkInput, time_points: tuple[TimePoint, ...]) -> tuple[RegionLabels, ...]:
-    """Region labels of every time point on the common grid; none where one has none: it would not say the same."""
-    transforms = (prepared.baseline_from_grid, prepared.follow_up_from_grid)[-len(time_points) :]
-    found = [_carried(one, prepared, moved) for one, moved in zip(time_points, transforms, strict=True)]
-    maps = tuple(labels for labels in found if labels is not None)
-    return maps if len(maps) == len(time_points) else ()
-
-
-def _carried(one: TimePoint, prepared: NetworkInput, flair_from_grid: Affine | None) -> RegionLabels | None:
-    regions = one.brain.regions
-    if regions is None or flair_from_grid is None:
-        return None
-    there = resample(regions, prepared.grid, volume_from_grid=flair_from_grid, interpolation="nearest")
-    return np.asarray(np.rint(there), np.uint8)

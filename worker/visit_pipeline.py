@@ -15,7 +15,7 @@ from model.visit_chain import neighbours
 from model.visit_masks import call_visits
 from service.contracts.series_report import SeriesReport
 from worker.case import Progress, Stage, TimePoint
-from worker.comparing import FLAIR, measured_on
+from worker.comparing import FLAIR
 from worker.outcome import Work
 from worker.pipeline import as_time_point, how_to_compare, segment_alone
 from worker.pipeline_tools import Tools
@@ -25,6 +25,7 @@ from worker.stage_clock import StageClock
 from worker.study_reader import HowToChoose
 from worker.visit_case import FollowedLedger, FollowedVisits, SeriesOutcome, SeriesRequest
 from worker.visit_links import Links, follow
+from worker.visit_measures import measure_pairs
 from worker.visit_prediction import predict_visits
 from worker.visit_results import write_series_results
 from worker.visits_reader import read_visits
@@ -89,10 +90,7 @@ def _ledger(time_points: Sequence[TimePoint], followed: FollowedVisits, work: Wo
             ),
             how.rules,
         )
-        measured = {}
-        for pair, analysis in ledger.analyses.items():
-            both = tuple(time_points[visit] for visit in followed.visits_of(pair))
-            measured[pair] = measured_on(analysis, followed.network_input(pair), both, how.rules)
+        measured = measure_pairs(ledger, followed, time_points, how.rules)
     return FollowedLedger(visits=followed, ledger=ledger, measured=measured, probabilities=predicted.probabilities)
 
 

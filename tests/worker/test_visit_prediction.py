@@ -7,15 +7,13 @@ import pytest
 import torch
 
 from model.checkpoint import Card, LoadedModel, Preprocessing
-from model.grid import network_grid
-from model.preprocess import PreparedScans
 from model.sliding_window import WindowSettings
 from model.unet import build_unet
 from model.visit_chain import followed_pairs
 from service.contracts.options import CompareOptions
+from tests.fixtures.followed_visits import followed_visits
 from tests.fixtures.tiny_unet import TINY
 from worker.inference import Ensemble, predict
-from worker.visit_case import FollowedVisits
 from worker.visit_prediction import predict_visits, together
 
 SHAPE = (16, 16, 16)
@@ -32,21 +30,7 @@ def ensemble():
 
 
 def visits(count):
-    rng = np.random.default_rng(count)
-    everywhere = np.ones(SHAPE, bool)
-    return FollowedVisits(
-        chain=tuple(range(count)),
-        pairs=followed_pairs(tuple(range(count))),
-        from_common=(np.eye(4),) * count,
-        prepared=PreparedScans(
-            scans=tuple(rng.normal(size=(2, *SHAPE)).astype(np.float32) for _ in range(count)),
-            grid=network_grid(SHAPE),
-            brain=everywhere,
-            seen_in_all=everywhere,
-            seen=(everywhere,) * count,
-            brains=(everywhere,) * count,
-        ),
-    )
+    return followed_visits(tuple(range(count)), SHAPE)
 
 
 def predicted(followed, ensemble, **options):
