@@ -6,6 +6,7 @@ Where a visit cannot be compared with its neighbours (motion, another contrast, 
 its neighbours are compared with each other: one broken scan does not end the history of a patient.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,6 +27,13 @@ from worker.registration import RegistrationSettings, brain_points
 from worker.series_drift import assess_drift
 from worker.visit_case import FollowedVisits, Link
 
+TellPart = Callable[[float], None]
+"""Called with the part that is done, 0 to 1; may raise to stop the work."""
+
+
+def _untold(_: float) -> None:
+    """Progress that nobody asks for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Links:
@@ -35,7 +43,7 @@ class Links:
     settings: RegistrationSettings
     found: dict[Pair, Link] = field(default_factory=dict)
 
-    def look_at(self, pairs: Sequence[Pair], progress: Callable[[float], None] = lambda _: None) -> None:
+    def look_at(self, pairs: Sequence[Pair], progress: TellPart = _untold) -> None:
         """Aligns the pairs that were not yet, and judges them."""
         new = [pair for pair in pairs if pair not in self.found]
         for number, (first, second) in enumerate(new, start=1):
@@ -43,21 +51,23 @@ class Links:
             self.found[first, second] = Link(alignment=alignment, assessment=assessment)
             progress(number / len(new))
 
-    def chain(self) -> tuple[int, ...]:
+    def chain(self, progress: TellPart = _untold) -> tuple[int, ...]:
         """The visits that can be followed; pairs that it needs and that were not looked at are."""
         count = len(self.time_points)
-        self.look_at(bridges(count, [pair for pair in neighbours(count) if not self.found[pair].comparable]))
+        failed = [pair for pair in neighbours(count) if not self.found[pair].comparable]
+        self.look_at(bridges(count, failed), lambda part: progress(part / 2))
         chain = longest_chain(count, [pair for pair, link in self.found.items() if link.comparable])
-        self.look_at(followed_pairs(chain))
+        self.look_at(followed_pairs(chain), lambda part: progress((1 + part) / 2))
         return chain
 
 
-def follow(links: Links, options: CompareOptions) -> FollowedVisits | None:
+def follow(links: Links, options: CompareOptions, progress: TellPart = _untold) -> FollowedVisits | None:
     """The visits that can be followed on one grid; None where no two can be compared.
 
     What is judged on the grid (coverage, drift) is added to the links, and may end the use of a pair or of a visit.
     """
-    while len(chain := links.chain()) > 1:
+    rounds = itertools.count()
+    while len(chain := links.chain(_share(progress, next(rounds)))) > 1:
         placed_visits = _on_one_grid(chain, links, options)
         pairs = followed_pairs(tuple(range(len(chain))))
         for pair in pairs:
@@ -70,6 +80,11 @@ def follow(links: Links, options: CompareOptions) -> FollowedVisits | None:
         comparable = tuple(pair for pair in pairs if links.found[placed_visits.visits_of(pair)].comparable)
         return replace(placed_visits, pairs=comparable)
     return None
+
+
+def _share(progress: TellPart, number: int) -> TellPart:
+    """Of a round of which nobody knows how many follow: half of what is left."""
+    return lambda part: progress(1.0 - 0.5 ** (number + part))
 
 
 def _on_one_grid(chain: tuple[int, ...], links: Links, options: CompareOptions) -> FollowedVisits:

@@ -52,9 +52,9 @@ def run_series(request: SeriesRequest, *, tools: Tools, progress: Progress) -> S
         done(0.4)
         links = Links(time_points=time_points, settings=settings)
         links.look_at(neighbours(len(time_points)), lambda part: done(0.4 + 0.5 * part))
-        links.chain()
-    with clock.stage(Stage.PREPARE):
-        followed = follow(links, request.options)
+        links.chain(lambda part: done(0.9 + 0.1 * part))
+    with clock.stage(Stage.PREPARE) as done:
+        followed = follow(links, request.options, done)
     found = None if followed is None else _ledger(time_points, followed, work)
     segmented = {} if followed is None or found is None else _segmented(time_points, followed, found)
     for visit in set(range(len(time_points))) - set(segmented):

@@ -48,6 +48,48 @@ def test_a_broken_visit_is_passed_over():
     assert [followed.visits_of(pair) for pair in followed.pairs] == [(0, 2), (2, 3), (0, 3)]
 
 
+def test_alignments_over_a_broken_visit_tell_their_progress(monkeypatch):
+    known = links(4, failed={(0, 1), (1, 2), (1, 3)})
+    look = {id(point): number for number, point in enumerate(known.time_points)}
+
+    def stand_in(first, second, _):
+        link = known.found[look[id(first)], look[id(second)]]
+        return link.alignment, link.assessment
+
+    monkeypatch.setattr("worker.visit_links.align", stand_in)
+    begun = Links(
+        time_points=known.time_points,
+        settings=known.settings,
+        found={pair: known.found[pair] for pair in ((0, 1), (1, 2), (2, 3))},
+    )
+    told, told_again = [], []
+
+    chain = begun.chain(told.append)
+    follow(begun, CompareOptions(), told_again.append)
+
+    assert chain == (0, 2, 3)
+    assert set(begun.found) == set(known.found)
+    assert told == [0.25, 0.5, 1.0]
+    assert told_again == []
+
+
+def test_visits_that_go_after_another_leave_the_progress_growing(monkeypatch):
+    far = links(4)
+    shifted = replace(PAIR, baseline_from_follow_up=rigid((0.0, 0.0, 0.0), (16.0, 0.0, 0.0)))
+    for pair in ((0, 1), (1, 2)):
+        far.found[pair] = replace(far.found[pair], alignment=shifted)
+    bridged = {pair: far.found.pop(pair) for pair in ((0, 2), (1, 3))}
+    monkeypatch.setattr("worker.visit_links.align", lambda *_: (PAIR, bridged[0, 2].assessment))
+    told = []
+
+    followed = follow(far, CompareOptions(), told.append)
+
+    assert followed.chain == (0, 2, 3)
+    assert len(told) > 0
+    assert told == sorted(told)
+    assert told[-1] < 1.0
+
+
 def test_where_first_and_last_cannot_be_compared_their_change_alone_is_left_out():
     followed = follow(links(3, failed={(0, 2)}), CompareOptions())
     assert followed.chain == (0, 1, 2)
