@@ -9,6 +9,7 @@ report says why (docs/decisions/0004).
 from concurrent.futures import ThreadPoolExecutor
 
 from service.contracts.errors import RegistrationFailed
+from service.contracts.options import CompareOptions
 from service.contracts.report import Report
 from worker.case import NetworkInput, PairAlignment, Prediction, Progress, Stage, Study, TimePoint
 from worker.comparing import Compared, HowToCompare, compare_case
@@ -21,7 +22,6 @@ from worker.quality import Assessment, assess_coverage, assess_pair, assess_sing
 from worker.registration import RegistrationSettings, align_pair, align_t1_to_flair, registration_settings
 from worker.results import write_results
 from worker.segmentation import Segmented
-from worker.series_rules import SeriesRules
 from worker.stage_clock import StageClock
 from worker.study_reader import HowToChoose, StudyFolder, read_pair, read_study
 
@@ -36,7 +36,7 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
     profile = tools.measurement_rules.profile(request.options.rules_profile)
     clock = StageClock(progress)
     with clock.stage(Stage.READ):
-        before, after = _read(request, tools.series_rules)
+        before, after = _read(request, how_to_choose(request.options, tools))
     with clock.stage(Stage.REGISTER) as done:
         settings = registration_settings(request.options)
         with ThreadPoolExecutor(2) as time_points:
@@ -53,8 +53,12 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
         return write_results(outcome, work)
 
 
-def _read(request: CaseRequest, rules: SeriesRules) -> tuple[Study | None, Study]:
-    choice = HowToChoose(rules=rules, flair_only=request.options.missing_t1 == "flair_only")
+def how_to_choose(options: CompareOptions, tools: Tools) -> HowToChoose:
+    """What the options and the series rules say of the read stage."""
+    return HowToChoose(rules=tools.series_rules, flair_only=options.flair_only)
+
+
+def _read(request: CaseRequest, choice: HowToChoose) -> tuple[Study | None, Study]:
     if request.baseline is None:
         return None, read_study(request.follow_up, acquired=request.follow_up_acquired, choice=choice)
     return read_pair(

@@ -1,5 +1,6 @@
 """A folder of DICOM or NIfTI files as one study: its T1 and its FLAIR, read and checked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -111,9 +112,15 @@ def read_pair(
         else:
             before, after = study_of(one, baseline.acquired, choice), study_of(two, follow_up.acquired, choice)
     check_same_patient(before, after)
-    if before.t1 is None or after.t1 is None:  # a T1 on one side would look like change
-        return replace(before, t1=None), replace(after, t1=None)
+    before, after = t1_of_all_or_none((before, after))
     return before, after
+
+
+def t1_of_all_or_none(studies: Sequence[Study]) -> tuple[Study, ...]:
+    """FLAIR alone where one of them has no T1: a T1 at some visits alone would look like change."""
+    if any(study.t1 is None for study in studies):
+        return tuple(replace(study, t1=None) for study in studies)
+    return tuple(studies)
 
 
 def study_contents(folder: Path) -> DicomIndex | NiftiScans:

@@ -17,12 +17,11 @@ from service.contracts.series_report import SeriesReport
 from worker.case import Progress, Stage, TimePoint
 from worker.comparing import FLAIR
 from worker.outcome import Work
-from worker.pipeline import as_time_point, how_to_compare, segment_alone
+from worker.pipeline import as_time_point, how_to_choose, how_to_compare, segment_alone
 from worker.pipeline_tools import Tools
 from worker.registration import registration_settings
 from worker.segmentation import Segmented
 from worker.stage_clock import StageClock
-from worker.study_reader import HowToChoose
 from worker.visit_case import FollowedLedger, FollowedVisits, SeriesOutcome, SeriesRequest
 from worker.visit_links import Links, follow
 from worker.visit_measures import measure_pairs
@@ -42,8 +41,7 @@ def run_series(request: SeriesRequest, *, tools: Tools, progress: Progress) -> S
     profile = tools.measurement_rules.profile(request.options.rules_profile)
     work = Work(request=request.last, tools=tools, profile=profile, clock=clock)
     with clock.stage(Stage.READ):
-        choice = HowToChoose(rules=tools.series_rules, flair_only=request.options.missing_t1 == "flair_only")
-        studies = read_visits(request.visits, choice=choice)
+        studies = read_visits(request.visits, choice=how_to_choose(request.options, tools))
     with clock.stage(Stage.REGISTER) as done:
         settings = registration_settings(request.options)
         with ThreadPoolExecutor(2) as side_by_side:

@@ -22,6 +22,7 @@ from worker.study_reader import (
     select_together,
     study_contents,
     study_of,
+    t1_of_all_or_none,
 )
 
 
@@ -44,9 +45,7 @@ def read_visits(visits: Sequence[StudyFolder], *, choice: HowToChoose = BY_DEFAU
         with _naming(f"visits {one} and {other}"):
             check_same_patient(before, after)
     check_in_order([study.acquired for study in studies])
-    if any(study.t1 is None for study in studies):  # a T1 at some visits alone would look like change
-        return tuple(replace(study, t1=None) for study in studies)
-    return tuple(studies)
+    return t1_of_all_or_none(studies)
 
 
 def _studies(

@@ -18,7 +18,7 @@ def check_allowed(options: "CompareOptions", settings: Settings) -> None:
     Raises:
         InvalidOption: the option and the setting are named.
     """
-    if options.missing_t1 == "flair_only" and not settings.allow_flair_only:
+    if options.flair_only and not settings.allow_flair_only:
         raise InvalidOption("missing_t1: this site does not allow flair_only (MSDELTA_ALLOW_FLAIR_ONLY)")
 
 
@@ -78,3 +78,8 @@ class CompareOptions(BaseModel):
         description="of report.html, report.pdf and the conclusion of report.fhir.json; the words of report.json, keys "
         "and codes are always English",
     )
+
+    @property
+    def flair_only(self) -> bool:
+        """A study without T1 is not refused."""
+        return self.missing_t1 == "flair_only"

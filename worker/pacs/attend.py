@@ -110,7 +110,7 @@ class ArrivalDesk:
             source.fetch(arrival.study_uid, follow_up)
             _check_complete(images, follow_up)
             headers = [series.header for series in index_folder(follow_up).series]
-            select(headers, rules, flair_only=terms.options.missing_t1 == "flair_only")
+            select(headers, rules, flair_only=terms.options.flair_only)
             earlier = arrival.baseline_uid or best_earlier(arrival.study_uid, headers, source, terms, rules)
             if earlier is not None:
                 baseline.mkdir()

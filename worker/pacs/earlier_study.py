@@ -30,8 +30,7 @@ def best_earlier(
     """
     best: tuple[int, str] | None = None
     for study in source.earlier(study_uid, least_days=terms.least_interval_days, most=terms.earlier_looked_at):
-        flair_only = terms.options.missing_t1 == "flair_only"
-        alike = _alikeness(current, source.series(study.uid), rules, flair_only=flair_only)
+        alike = _alikeness(current, source.series(study.uid), rules, flair_only=terms.options.flair_only)
         # The newest comes first: only one that is alike by a whole step more takes its place.
         if alike is not None and (best is None or round(alike / STEP) > best[0]):
             best = round(alike / STEP), study.uid
