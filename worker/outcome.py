@@ -49,9 +49,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Work:
-    """What every later stage needs of the request."""
+    """What every later stage needs, of a comparison or of a series."""
 
-    request: CaseRequest
+    options: CompareOptions
     tools: Tools
     profile: Profile
     """The measurement rules that were asked for."""

@@ -45,12 +45,12 @@ def run_case(request: CaseRequest, *, tools: Tools, progress: Progress) -> Repor
             follow_up = coming.result()
         done(0.5)
         pair, assessment = align(baseline, follow_up, settings)
-    work = Work(request=request, tools=tools, profile=profile, clock=clock)
+    work = Work(options=request.options, tools=tools, profile=profile, clock=clock)
     outcome = _longitudinal(baseline, follow_up, pair, assessment, work)
     if outcome is None:
         outcome = _apart(baseline, follow_up, pair, assessment, work)
     with clock.stage(Stage.REPORT):
-        return write_results(outcome, work)
+        return write_results(outcome, request, work)
 
 
 def how_to_choose(options: CompareOptions, tools: Tools) -> HowToChoose:
@@ -103,7 +103,7 @@ def _longitudinal(
     if baseline is None or pair is None or not assessment.comparable:
         return None
     with work.clock.stage(Stage.PREPARE):
-        prepared = prepare_pair(baseline, follow_up, pair, crop=work.request.options.crop)
+        prepared = prepare_pair(baseline, follow_up, pair, crop=work.options.crop)
     assessment += assess_coverage(prepared)
     if not assessment.comparable:
         return _apart(baseline, follow_up, pair, assessment, work)
@@ -141,7 +141,7 @@ def _apart(
 def segment_alone(time_point: TimePoint, work: Work) -> tuple[Segmented, Compared, NetworkInput]:
     """One scan with itself as its prior, on its own grid."""
     with work.clock.stage(Stage.PREPARE):
-        prepared = prepare_single(time_point, crop=work.request.options.crop)
+        prepared = prepare_single(time_point, crop=work.options.crop)
     prediction = _predict(prepared, work)
     with work.clock.stage(Stage.COMPARE):
         compared = compare_case(prepared, prediction, (time_point,), how_to_compare(work))
@@ -150,12 +150,12 @@ def segment_alone(time_point: TimePoint, work: Work) -> tuple[Segmented, Compare
 
 def _predict(prepared: NetworkInput, work: Work) -> Prediction:
     with work.clock.stage(Stage.PREDICT) as done:
-        return predict(prepared, ensemble=work.tools.ensemble, options=work.request.options, progress=done)
+        return predict(prepared, ensemble=work.tools.ensemble, options=work.options, progress=done)
 
 
 def how_to_compare(work: Work) -> HowToCompare:
     """What the options and the measurement rules say of the compare stage."""
-    options = work.request.options
+    options = work.options
     return HowToCompare(
         thresholds=work.tools.ensemble.thresholds(options),
         settle=options.mask_only_changes == "settle",

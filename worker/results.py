@@ -13,7 +13,7 @@ from worker.comparing import FLAIR
 from worker.dicom_reader import read_headers
 from worker.inference import Ensemble
 from worker.lesion_identity import ROWS_OF_FOLLOW_UP, known_uids, read_earlier
-from worker.outcome import Outcome, Work
+from worker.outcome import CaseRequest, Outcome, Work
 from worker.reports.dicom_seg import LesionImages, TimePointName
 from worker.reports.figures import FigureInputs, Pictures, draw
 from worker.reports.overlay import Scan
@@ -28,13 +28,13 @@ from worker.segmentation import (
 )
 
 
-def write_results(outcome: Outcome, work: Work) -> Report:
+def write_results(outcome: Outcome, request: CaseRequest, work: Work) -> Report:
     """The report; every artifact lies in the folder of the request, and the result is whole.
 
     Raises:
         ResultInconsistent: a file does not hold what was written.
     """
-    out, options = work.request.out, work.request.options
+    out, options = request.out, work.options
     lesions = {name: native_lesions(one) for name, one in _time_points(outcome)}
     resolved = _resolved(outcome)
     rows = {name: _rows(outcome, name, one) for name, one in lesions.items()}
@@ -52,8 +52,8 @@ def write_results(outcome: Outcome, work: Work) -> Report:
         mask_volumes_ml=(volumes.get("baseline"), volumes["follow_up"]),
         model=model_info(work.tools.ensemble, options),
         timings_s=work.clock.seconds,
-        job_id=work.request.job_id,
-        known_uids=_known_uids(outcome, rows, work.request.earlier),
+        job_id=request.job_id,
+        known_uids=_known_uids(outcome, rows, request.earlier),
     )
     report = signed(build_report(inputs), work.tools.signing_key)
     write_pages(out, report, _pictures(outcome, options.language), options.language)

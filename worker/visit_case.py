@@ -15,7 +15,6 @@ from model.volume import Affine
 from service.contracts.options import CompareOptions
 from worker.case import NetworkInput, PairAlignment, TimePoint
 from worker.comparing import Measured
-from worker.outcome import CaseRequest
 from worker.quality import Assessment
 from worker.segmentation import Segmented
 from worker.study_reader import StudyFolder
@@ -29,13 +28,6 @@ class SeriesRequest:
     out: Path
     options: CompareOptions
     job_id: str | None = None
-
-    @property
-    def last(self) -> CaseRequest:
-        """The last visit as a case of its own: what stages ask that look at one or two studies."""
-        return CaseRequest(
-            baseline=None, follow_up=self.visits[-1].folder, out=self.out, options=self.options, job_id=self.job_id
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -39,7 +39,7 @@ def run_series(request: SeriesRequest, *, tools: Tools, progress: Progress) -> S
     """
     clock = StageClock(progress)
     profile = tools.measurement_rules.profile(request.options.rules_profile)
-    work = Work(request=request.last, tools=tools, profile=profile, clock=clock)
+    work = Work(options=request.options, tools=tools, profile=profile, clock=clock)
     with clock.stage(Stage.READ):
         studies = read_visits(request.visits, choice=how_to_choose(request.options, tools))
     with clock.stage(Stage.REGISTER) as done:
@@ -69,7 +69,7 @@ def run_series(request: SeriesRequest, *, tools: Tools, progress: Progress) -> S
 
 def _ledger(time_points: Sequence[TimePoint], followed: FollowedVisits, work: Work) -> FollowedLedger:
     """The ledger, and what is measured of every pair beside it."""
-    options = work.request.options
+    options = work.options
     with work.clock.stage(Stage.PREDICT) as done:
         predicted = predict_visits(followed, ensemble=work.tools.ensemble, options=options, progress=done)
     with work.clock.stage(Stage.COMPARE):

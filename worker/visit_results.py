@@ -26,7 +26,7 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
     """
     masks = {_mask_name(visit, outcome): _mask(visit, outcome) for visit in range(len(outcome.segmented))}
     write_images(request.out, masks)
-    if request.options.probabilities:
+    if work.options.probabilities:
         names = (f"visit_{visit}_probability.nii.gz" for visit in range(1, len(outcome.segmented) + 1))
         maps = (native_probability(one) for one in outcome.segmented)
         write_images(request.out, dict(zip(names, maps, strict=True)))
@@ -35,7 +35,7 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
         masks=tuple(masks),
         mask_volumes_ml=tuple(_volume_ml(mask) for mask in masks.values()),
         profile=work.profile,
-        model=model_info(work.tools.ensemble, request.options),
+        model=model_info(work.tools.ensemble, work.options),
         timings_s=work.clock.seconds,
         job_id=request.job_id,
     )
