@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, and_, or_, select, update
+from sqlalchemy import Engine, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.contracts.errors import IdempotencyConflict, LeaseLost, WorkerLost
@@ -118,10 +118,20 @@ class JobStore:
 
     def newest_result_of(self, follow_ups: Sequence[str], *, owner: str) -> Job | None:
         """The comparison with one of these follow-ups that succeeded last; None where there is none."""
-        done = (jobs.c.state == JobState.SUCCEEDED.value, jobs.c.owner == owner, jobs.c.follow_up.in_(follow_ups))
+        query = (
+            select(jobs)
+            .where(
+                jobs.c.state == JobState.SUCCEEDED.value,
+                jobs.c.owner == owner,
+                jobs.c.follow_up.in_(follow_ups),
+                func.json_array_length(jobs.c.visits) == 0,
+            )
+            .order_by(jobs.c.ended.desc(), jobs.c.id.desc())
+            .limit(1)
+        )
         with self._engine.connect() as connection:
-            rows = connection.execute(select(jobs).where(*done).order_by(jobs.c.ended.desc(), jobs.c.id.desc()))
-            return next((job for job in map(as_job, rows) if not job.visits), None)
+            row = connection.execute(query).first()
+        return None if row is None else as_job(row)
 
     def uses_study(self, study_id: str) -> bool:
         """True while a job that has not ended needs the study."""

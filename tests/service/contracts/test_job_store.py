@@ -229,3 +229,29 @@ def test_every_visit_of_a_series_is_in_use_until_it_has_ended(store: JobStore, s
     assert not store.uses_study("d" * 32)
     store.request_cancel(job.id)
     assert not store.uses_study(study)
+
+
+def succeeded(store: JobStore, clock: Clock, **values: object) -> str:
+    clock.pass_s(1.0)
+    job, _ = store.create(new(**values))
+    lease = store.claim(job.id, lease_s=60)
+    assert lease is not None
+    store.finish(lease, JobEvent.SUCCEED)
+    return job.id
+
+
+def test_the_newest_result_is_a_comparison_of_the_owner_that_succeeded(store: JobStore, clock: Clock) -> None:
+    first, second = "a" * 32, "c" * 32
+    assert store.newest_result_of([first, second], owner="key") is None
+    for follow_up in (first, second):
+        succeeded(store, clock, follow_up=follow_up, owner="key")
+    newest = succeeded(store, clock, follow_up=first, owner="key")
+    succeeded(store, clock, follow_up=first, owner="other")
+    succeeded(store, clock, follow_up=first, owner="key", visits=(second, first))
+    store.create(new(follow_up=first, owner="key"))
+
+    found = store.newest_result_of([first, second], owner="key")
+
+    assert found is not None
+    assert found.id == newest
+    assert store.newest_result_of([], owner="key") is None
