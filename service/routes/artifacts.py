@@ -1,20 +1,25 @@
 """The files of a result, and the report as a typed value."""
 
 from pathlib import Path
+from typing import TypeVar
 
 from fastapi import APIRouter
 from starlette.responses import FileResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from service.contracts.api_keys import ApiKey
+from service.contracts.blobs import COMMIT_FILE
 from service.contracts.errors import ArtifactNotFound, RangeNotSatisfiable
 from service.contracts.jobs import JobState
 from service.contracts.report import Report
 from service.contracts.schemas import Artifact, ArtifactList
+from service.contracts.series_report import SeriesReport
 from service.dependencies import Parts, PartsOf, Reader
 from service.routes.jobs import owned_job
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
+
+AnyReport = TypeVar("AnyReport", Report, SeriesReport)
 
 MEDIA_TYPES = {
     ".gz": "application/gzip",
@@ -61,10 +66,19 @@ def download_artifact(job_id: str, name: str, parts: PartsOf, key: Reader) -> Ar
 @router.get("/report")
 def show_report(job_id: str, parts: PartsOf, key: Reader) -> Report:
     """The change report: `report.json` as a typed value."""
-    path = results_of(job_id, parts, key).get("report.json")
-    if path is None:
-        raise ArtifactNotFound("the job has no report yet, or is a series, whose report is at series-report")
-    return Report.model_validate_json(path.read_text(encoding="utf-8"))
+    stored = results_of(job_id, parts, key).get(COMMIT_FILE)
+    return read_report(stored, Report, "the job has no report yet, or is a series, whose report is at series-report")
+
+
+def read_report(stored: Path | None, kind: type[AnyReport], missing: str) -> AnyReport:
+    """The typed value of a report's file.
+
+    Raises:
+        ArtifactNotFound: there is no file; says `missing`.
+    """
+    if stored is None:
+        raise ArtifactNotFound(missing)
+    return kind.model_validate_json(stored.read_text(encoding="utf-8"))
 
 
 def results_of(job_id: str, parts: Parts, key: ApiKey) -> dict[str, Path]:

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
-from service.contracts.errors import ArtifactNotFound
+from service.contracts.blobs import SERIES_COMMIT_FILE
 from service.contracts.options import check_allowed
 from service.contracts.schemas import JobView, VisitsRequest
 from service.contracts.series_report import SeriesReport
 from service.contracts.visits import check_in_order
 from service.dependencies import PartsOf, Reader, Submitter
-from service.routes.artifacts import results_of
+from service.routes.artifacts import read_report, results_of
 from service.routes.jobs import create_job, new_job, view
 from service.routes.studies import owned_study
 
@@ -37,7 +37,5 @@ def submit_series(
 @router.get("/jobs/{job_id}/series-report")
 def show_series_report(job_id: str, parts: PartsOf, key: Reader) -> SeriesReport:
     """The report of a series: `series.json` as a typed value."""
-    path = results_of(job_id, parts, key).get("series.json")
-    if path is None:
-        raise ArtifactNotFound("the job has no series report yet, or is no series")
-    return SeriesReport.model_validate_json(path.read_text(encoding="utf-8"))
+    stored = results_of(job_id, parts, key).get(SERIES_COMMIT_FILE)
+    return read_report(stored, SeriesReport, "the job has no series report yet, or is no series")
