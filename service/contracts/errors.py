@@ -7,7 +7,8 @@ MsDeltaError
  |   |- image:  NotAnImage NotThreeDimensional EmptyImage CorruptImage UnsupportedTransferSyntax
  |   |          UnsupportedMultiFrame MissingSlice DuplicateSlice InconsistentOrientation InconsistentFrameOfReference
  |   |          InconsistentImages ImageTooSmall UnusableScans
- |   |- study:  MissingT1 MissingFlair AmbiguousSeries DifferentPatients
+ |   |- study:  MissingT1 MissingFlair AmbiguousSeries DifferentPatients VisitsOutOfOrder
+ |   |- report: UnsignedReport InvalidSignature
  |   |- PACS:   StudyGone StudyNeverSettled PacsRefused
  |   |- weights and settings: InvalidCheckpoint InvalidOption BackendUnavailable
  |- RequestRefused           the request, not the data
