@@ -82,7 +82,7 @@ def verify_report(
     """Says whether a report, or a refusal, is as this installation signed it."""
     found = read_secret(key).encode() if key else key_of(Settings())
     if found is None:
-        raise typer.BadParameter("this installation has no key for reports; name one with --key")
+        raise typer.BadParameter("this installation has no key for reports: msdelta up makes one, --key names another")
     try:
         document = json.loads(report.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError):

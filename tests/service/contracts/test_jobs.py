@@ -1,9 +1,11 @@
 """Every pair of state and event."""
 
 import itertools
+import re
 
 import pytest
 
+from service.contracts import errors
 from service.contracts.error_codes import errors_by_code
 from service.contracts.errors import IllegalTransition
 from service.contracts.jobs import ENDED, TRANSITIONS, JobEvent, JobState, advance
@@ -27,3 +29,8 @@ def test_error_codes_are_stable_words() -> None:
 
     assert len(codes) > 40
     assert all(code == code.lower() and " " not in code for code in codes)
+
+
+def test_the_tree_of_errors_shows_every_error() -> None:
+    assert errors.__doc__ is not None
+    assert {one.__name__ for one in errors_by_code().values()} <= set(re.findall(r"\w+", errors.__doc__))

@@ -104,3 +104,11 @@ def test_the_command_verifies_a_file(tmp_path, refusal):
     assert "signature fits; not comparable, because: the two brain masks" in shown.stdout
     report.write_text(report.read_text().replace('"comparable": false', '"comparable": true'))
     assert isinstance(CliRunner().invoke(cli, ["verify", str(report), "--key", str(key)]).exception, InvalidSignature)
+
+
+def test_without_a_key_the_command_says_who_makes_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("MSDELTA_DATA_FOLDER", str(tmp_path))
+    (tmp_path / "report.json").write_text("{}")
+    shown = CliRunner().invoke(cli, ["verify", str(tmp_path / "report.json")], env={"COLUMNS": "200"})
+    assert shown.exit_code == 2
+    assert "msdelta up makes one" in shown.output
