@@ -1,4 +1,9 @@
-"""CPU seconds for the structured report of two studies of many slices: python benchmarks/structured_report.py."""
+"""CPU seconds for the structured report of two studies of many slices.
+
+    PYTHONPATH=. python benchmarks/structured_report.py
+
+The report and the headers are those of the tests, which only the path leads to.
+"""
 
 import argparse
 import tempfile
