@@ -7,6 +7,8 @@ import pytest
 
 from worker.quality_limits import LIMITS
 from worker.quality_notes import DIFFERENCES
+from worker.reports.series_summary import REASONS
+from worker.series_drift import DRIFT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quality-gates.md").read_text(encoding="utf-8")
 
@@ -16,7 +18,7 @@ def row(code: str) -> list[str]:
     return [cell.strip() for cell in found.strip("|").split("|")]
 
 
-@pytest.mark.parametrize("limit", LIMITS.values(), ids=lambda limit: limit.name)
+@pytest.mark.parametrize("limit", [*LIMITS.values(), DRIFT], ids=lambda limit: limit.name)
 def test_the_page_shows_the_limits(limit):
     side = "below" if limit.good == "high" else "above"
     _, unit, amber, red, message, why = row(limit.name)
@@ -28,3 +30,8 @@ def test_the_page_shows_the_limits(limit):
 @pytest.mark.parametrize("code", DIFFERENCES)
 def test_the_page_names_every_comparison(code):
     assert len(row(code)) == 4
+
+
+@pytest.mark.parametrize(("code", "flag"), REASONS.items())
+def test_the_page_names_every_reason_of_a_series(code, flag):
+    assert row(code)[1] == flag

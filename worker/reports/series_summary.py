@@ -33,6 +33,9 @@ from worker.reports.tracking import tracking_uid
 from worker.segmentation import Segmented
 from worker.visit_case import FollowedLedger, SeriesOutcome
 
+REASONS = {"nothing_comparable": Flag.RED, "visits_left_out": Flag.AMBER, "no_first_to_last": Flag.AMBER}
+"""Of the series as a whole: code and flag (docs/quality-gates.md)."""
+
 PairRows = dict[Pair, tuple[LesionRow, ...]]
 
 
@@ -101,7 +104,7 @@ def _reasons(outcome: SeriesOutcome) -> Iterable[Reason]:
     chain = outcome.chain
     if not chain:
         message = f"none of {total} visits can be compared with another: each was segmented alone"
-        yield Reason(code="nothing_comparable", flag=Flag.RED, message=message)
+        yield _reason("nothing_comparable", message)
         return
     left_out = [str(visit + 1) for visit in range(total) if visit not in chain]
     if left_out:
@@ -109,10 +112,14 @@ def _reasons(outcome: SeriesOutcome) -> Iterable[Reason]:
             f"visit {', '.join(left_out)} of {total} cannot be followed and is not in the ledger: segmented alone; "
             "its pairs say why"
         )
-        yield Reason(code="visits_left_out", flag=Flag.AMBER, message=message)
+        yield _reason("visits_left_out", message)
     if len(chain) > 2 and not outcome.links[chain[0], chain[-1]].comparable:
         message = "the first and the last visit cannot be compared with each other: no change from first to last"
-        yield Reason(code="no_first_to_last", flag=Flag.AMBER, message=message)
+        yield _reason("no_first_to_last", message)
+
+
+def _reason(code: str, message: str) -> Reason:
+    return Reason(code=code, flag=REASONS[code], message=message)
 
 
 def _visit(number: int, inputs: SeriesReportInputs, noise: NoiseRules) -> VisitSummary:
