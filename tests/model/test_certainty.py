@@ -7,15 +7,14 @@ from model.changes import Masks, compare
 from model.grid import network_grid
 from model.rules import Rules
 from model.statuses import OPPOSITE, Status
+from tests.fixtures.boxes import boxes_in
 
 SHAPE = (24, 24, 24)
 NOTHING = np.zeros(SHAPE, np.float32)
 
 
 def box(size, probability, start=(8, 8, 8)):
-    map_ = np.zeros(SHAPE, np.float32)
-    map_[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))] = probability
-    return map_
+    return boxes_in(SHAPE, (start, size)) * np.float32(probability)
 
 
 def compared(before, after, *, alone=None, masks=None, rules=None):

@@ -1,25 +1,21 @@
 """Change scores, on lesions that are boxes of voxels."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from model.change_scores import SCORED, ChangeScore, change_score, total
 from model.grid import Grid
 from model.statuses import Status
+from tests.fixtures.boxes import boxes_in
 
 SHAPE = (30, 30, 30)
+boxes = partial(boxes_in, SHAPE)
 GRID = Grid(shape=SHAPE, affine=np.eye(4))
 
 SMALL, LARGE = (3, 3, 3), (6, 6, 3)  # 27 and 108 mm3
 OLD, GAIN, LOSS, LATE = ((2, y, 2) for y in (2, 9, 16, 23))
-
-
-def boxes(*starts_and_sizes):
-    mask = np.zeros(SHAPE, bool)
-    for start, size in starts_and_sizes:
-        mask[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))] = True
-    return mask
-
 
 BEFORE = boxes((OLD, LARGE), (GAIN, SMALL), (LOSS, LARGE), ((20, 2, 20), LARGE))
 AFTER = boxes((OLD, LARGE), (GAIN, LARGE), (LOSS, SMALL), (LATE, SMALL))

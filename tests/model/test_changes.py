@@ -1,32 +1,21 @@
 """The measurement rules, on lesions that are boxes of voxels."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from model.changes import Masks, compare
-from model.grid import RAS_AXES, Grid
+from model.grid import Grid
 from model.rules import Rules
 from model.statuses import LABELS, OPPOSITE, Status, status_of, status_with_unseen
 from service.contracts.report import CHANGE_LABELS
+from tests.fixtures.boxes import boxes_in, ras_grid
 
 SHAPE = (30, 30, 30)
+grid_of, boxes = partial(ras_grid, SHAPE), partial(boxes_in, SHAPE)
 RULES = Rules()
-
-
-def grid_of(spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0)):
-    affine = np.eye(4)
-    affine[:3, :3] = RAS_AXES * np.asarray(spacing)
-    affine[:3, 3] = origin
-    return Grid(shape=SHAPE, affine=affine)
-
-
-def boxes(*starts_and_sizes):
-    mask = np.zeros(SHAPE, bool)
-    for start, size in starts_and_sizes:
-        mask[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))] = True
-    return mask
 
 
 def analyse(baseline, follow_up, *, grid=None, seen=None):

@@ -1,34 +1,23 @@
 """The ledger on digital phantoms: boxes of voxels, and smooth lesions of known volume, over one to four visits."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from model.changes import Masks, compare
-from model.grid import RAS_AXES, Grid
+from model.grid import RAS_AXES
 from model.ledger import VisitMasks, make_ledger
 from model.ledger_events import EventKind
 from model.lesions import find_lesions
 from model.overlaps import edges
 from model.statuses import OPPOSITE, Status
 from model.visit_chain import followed_pairs
+from tests.fixtures.boxes import boxes_in, ras_grid
 
 SHAPE = (30, 30, 30)
-
-
-def grid_of(spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0)):
-    affine = np.eye(4)
-    affine[:3, :3] = RAS_AXES * np.asarray(spacing)
-    affine[:3, 3] = origin
-    return Grid(shape=SHAPE, affine=affine)
-
-
-def boxes(*starts_and_sizes):
-    mask = np.zeros(SHAPE, bool)
-    for start, size in starts_and_sizes:
-        mask[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))] = True
-    return mask
+grid_of, boxes = partial(ras_grid, SHAPE), partial(boxes_in, SHAPE)
 
 
 def ledger_of(*masks, grid=None, seen=None):

@@ -1,5 +1,7 @@
 """Metrics, worked out by hand, and beside MONAI's."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -8,17 +10,11 @@ from monai.metrics import compute_hausdorff_distance
 from model.grid import Grid
 from model.lesions import find_lesions
 from model.metrics import Scores, dice, hausdorff95_mm, lesion_f1, mean_over_patients, score
+from tests.fixtures.boxes import boxes_in
 
 SHAPE = (20, 20, 20)
+boxes = partial(boxes_in, SHAPE)
 UNIT = Grid(shape=SHAPE, affine=np.eye(4))
-
-
-def boxes(*starts_and_sizes):
-    mask = np.zeros(SHAPE, bool)
-    for start, size in starts_and_sizes:
-        mask[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))] = True
-    return mask
-
 
 NOTHING = boxes()
 ROD = boxes(((5, 5, 5), (10, 1, 1)))

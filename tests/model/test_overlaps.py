@@ -1,24 +1,21 @@
 """Which lesions hang together."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from model.grid import Grid
 from model.lesions import find_lesions
 from model.overlaps import edges, within
+from tests.fixtures.boxes import boxes_in
 
 SHAPE = (24, 24, 24)
+boxes = partial(boxes_in, SHAPE)
 
 
 def grid_of(*spacing, shape=SHAPE):
     return Grid(shape=shape, affine=np.diag([*spacing, 1.0]))
-
-
-def boxes(*starts_and_sizes, shape=SHAPE):
-    mask = np.zeros(shape, bool)
-    for start, size in starts_and_sizes:
-        mask[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))] = True
-    return mask
 
 
 def joined(first, second, grid):

@@ -6,21 +6,15 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from model.grid import RAS_AXES, Grid
 from model.shape_measures import long_axis_mm, surface_mm2
-
-
-def grid_of(shape, spacing=(1.0, 1.0, 1.0)):
-    affine = np.eye(4)
-    affine[:3, :3] = RAS_AXES * np.asarray(spacing)
-    return Grid(shape=shape, affine=affine)
+from tests.fixtures.boxes import ras_grid
 
 
 def ball(radius_mm, spacing=(1.0, 1.0, 1.0), off=(0.0, 0.0, 0.0)):
     shape = tuple(int(2 * radius_mm / s) + 5 for s in spacing)
     centre = [(n - 1) / 2 + o for n, o in zip(shape, off, strict=True)]
     at = [(axis - c) * s for axis, c, s in zip(np.indices(shape), centre, spacing, strict=True)]
-    return sum(a**2 for a in at) <= radius_mm**2, grid_of(shape, spacing)
+    return sum(a**2 for a in at) <= radius_mm**2, ras_grid(shape, spacing)
 
 
 @pytest.mark.parametrize("radius_mm", [3.0, 5.0, 10.0])
@@ -39,7 +33,7 @@ def test_the_surface_does_not_depend_on_the_form_of_the_voxels():
 def test_two_lesions_have_the_sum_of_their_surfaces():
     mask, grid = ball(4.0)
     twice = np.concatenate([mask, mask])
-    assert surface_mm2(twice, grid_of(twice.shape)) == pytest.approx(2 * surface_mm2(mask, grid))
+    assert surface_mm2(twice, ras_grid(twice.shape)) == pytest.approx(2 * surface_mm2(mask, grid))
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -48,7 +42,7 @@ def test_voxels_in_a_row_are_as_long_as_they_are_many(axis, voxels):
     shape = [9, 9, 9]
     mask = np.zeros(shape, bool)
     mask[tuple(slice(1, 1 + voxels) if a == axis else 4 for a in range(3))] = True
-    assert long_axis_mm(mask, grid_of((9, 9, 9))) == pytest.approx(voxels)
+    assert long_axis_mm(mask, ras_grid((9, 9, 9))) == pytest.approx(voxels)
 
 
 def test_the_long_axis_of_a_ball_is_its_diameter():
@@ -60,7 +54,7 @@ def test_the_long_axis_of_a_ball_is_its_diameter():
 def test_no_two_voxels_lie_much_farther_apart_than_the_long_axis(seed):
     rng = np.random.default_rng(seed)
     mask = rng.random((12, 14, 10)) < 0.2
-    grid = grid_of(mask.shape, (0.8, 1.0, 1.9))
+    grid = ras_grid(mask.shape, (0.8, 1.0, 1.9))
     points = np.argwhere(mask) * (0.8, 1.0, 1.9)
     between = long_axis_mm(mask, grid) - np.cbrt(grid.voxel_volume_mm3)
     assert 0.998 * pdist(points).max() <= between <= pdist(points).max() + 1e-9
@@ -73,4 +67,4 @@ def test_what_grows_is_longer_and_has_more_surface():
 
 def test_an_empty_mask_has_neither():
     nothing = np.zeros((3, 3, 3), bool)
-    assert surface_mm2(nothing, grid_of((3, 3, 3))) == long_axis_mm(nothing, grid_of((3, 3, 3))) == 0.0
+    assert surface_mm2(nothing, ras_grid((3, 3, 3))) == long_axis_mm(nothing, ras_grid((3, 3, 3))) == 0.0

@@ -1,25 +1,21 @@
 """The whole measurement on digital phantoms, whose masks are given and sure, by the rules as they are shipped."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from model.changes import Masks, compare
 from model.flair_change import Image
-from model.grid import RAS_AXES, Grid
 from model.head_labels import Region
 from model.lesion_measures import MeasuredOn, measure_lesions
 from model.statuses import OPPOSITE, Status
+from tests.fixtures.boxes import ras_grid
 from worker.measurement_rules import packaged_measurement_rules
 
 SHAPE = (60, 60, 60)
+grid_of = partial(ras_grid, SHAPE)
 RULES = packaged_measurement_rules().profile("default").rules
-
-
-def grid_of(origin=(0.0, 0.0, 0.0)):
-    affine = np.eye(4)
-    affine[:3, :3] = RAS_AXES
-    affine[:3, 3] = origin
-    return Grid(shape=SHAPE, affine=affine)
 
 
 def lesion(voxels: int, centre=(30, 30, 30)) -> np.ndarray:
@@ -102,7 +98,7 @@ def test_a_split_and_a_merge_are_one_row_each_with_their_parts():
 def test_when_the_patient_moves_every_centroid_moves_along_and_nothing_else_does():
     before = lesion(200, (20, 20, 20)) | lesion(90, (40, 40, 20))
     after = lesion(500, (20, 20, 20)) | lesion(60, (20, 45, 45))
-    here, there = analysed(before, after), analysed(before, after, grid=grid_of((12.5, -7.25, 60.0)))
+    here, there = analysed(before, after), analysed(before, after, grid=grid_of(origin=(12.5, -7.25, 60.0)))
     for a, b in zip(here.changes, there.changes, strict=True):
         assert np.subtract(b.centroid_mm, a.centroid_mm) == pytest.approx((12.5, -7.25, 60.0))
         assert (a.status, a.baseline_mm3, a.follow_up_mm3) == (b.status, b.baseline_mm3, b.follow_up_mm3)
