@@ -229,15 +229,29 @@ def test_reversing_the_visits_mirrors_every_row(seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_further_visit_renumbers_no_lesion_but_by_joining(seed):
+def test_a_further_visit_parts_nothing_and_keeps_the_order_of_the_numbers(seed):
     masks = random_masks(seed, 4)
     shorter, longer = ledger_of(*masks[:3]), ledger_of(*masks)
     before, after = (np.concatenate([ids[1:] for ids in one.graph.id_of[:3]]) for one in (shorter, longer))
-    joined = {int(old): int(new) for old, new in zip(before, after, strict=True)}
-    assert len(set(zip(before.tolist(), after.tolist(), strict=True))) == len(joined)
-    assert list(joined) == sorted(joined)
-    if len(set(joined.values())) == len(joined):
-        assert joined == {n: n for n in joined}
+    pairs = sorted(set(zip(before.tolist(), after.tolist(), strict=True)))
+    assert [old for old, _ in pairs] == list(range(1, shorter.graph.count + 1))
+    first_shown = dict.fromkeys(new for _, new in pairs)
+    assert list(first_shown) == list(range(1, len(first_shown) + 1))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_further_visit_that_joins_nothing_keeps_every_number(seed):
+    masks = random_masks(seed, 3)
+    shorter, longer = ledger_of(*masks), ledger_of(*masks, masks[-1])
+    for before, after in zip(shorter.graph.id_of, longer.graph.id_of[:3], strict=True):
+        np.testing.assert_array_equal(after, before)
+
+
+def test_a_further_visit_that_joins_two_lesions_gives_them_the_number_of_the_first():
+    apart = boxes(((4, 4, 4), (4, 4, 4)), ((4, 4, 12), (4, 4, 4)), ((20, 20, 20), (4, 4, 4)))
+    shorter, longer = ledger_of(apart, apart), ledger_of(apart, apart, apart | boxes(((4, 4, 4), (4, 4, 12))))
+    assert [ids.tolist() for ids in shorter.graph.id_of] == [[0, 1, 2, 3]] * 2
+    assert [ids.tolist() for ids in longer.graph.id_of] == [[0, 1, 1, 2]] * 2 + [[0, 1, 2]]
 
 
 def test_numbers_run_without_gaps_by_the_visit_that_first_shows_the_lesion():

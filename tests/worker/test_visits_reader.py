@@ -1,13 +1,16 @@
 """Several visits of one person, read in order; refusals name the visit."""
 
 import shutil
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from service.contracts.input_errors import DifferentPatients, EmptyStudy, MissingT1, VisitsOutOfOrder
-from tests.fixtures.small_studies import edit, write_dicom_study, write_nifti_study
-from worker.study_reader import HowToChoose, StudyFolder, read_pair
+from tests.fixtures.small_studies import T1_HEADER, edit, small_volume, write_dicom_study, write_nifti_study
+from worker.dicom_sequences import PHILIPS_FLAIR_3D, SIEMENS_FLAIR_2D
+from worker.dicom_writer import write_mr_series
+from worker.study_reader import HowToChoose, StudyFolder, read_pair, read_study
 from worker.visits_reader import read_visits
 
 
@@ -46,6 +49,35 @@ def test_visits_out_of_order_are_refused_without_their_dates(dicom, order):
     with pytest.raises(VisitsOutOfOrder, match=r"visit \d was acquired before visit \d") as refused:
         read_visits([dicom[n] for n in order])
     assert "202" not in refused.value.message
+
+
+THICK, THIN = (1.25, 1.5, 5.0), (1.25, 1.5, 1.25)
+"""Voxels of the FLAIR in slices and of the one of another scanner, mm."""
+
+
+def visit_with(folder, year, *sequences):
+    """A visit with a T1 and FLAIR series of these sequences and voxels."""
+    header = replace(T1_HEADER, study_date=date(year, 4, 9))
+    write_mr_series(small_volume(shape=(140, 120, 32), spacing=THICK), folder / "t1", header=header)
+    for number, (sequence, spacing) in enumerate(sequences, start=3):
+        volume = small_volume(shape=(140, 120, round(160 / spacing[2])), spacing=spacing, seed=number)
+        named = replace(header, sequence=sequence, series_number=number)
+        write_mr_series(volume, folder / f"flair{number}", header=named)
+    return StudyFolder(folder=folder)
+
+
+def test_of_two_flairs_a_later_visit_takes_the_one_that_fits_the_visit_before(tmp_path):
+    slices, whole = (SIEMENS_FLAIR_2D, THICK), (PHILIPS_FLAIR_3D, THIN)
+    visits = [
+        visit_with(tmp_path / "1", 2021, slices),
+        visit_with(tmp_path / "2", 2022, slices, whole),
+        visit_with(tmp_path / "3", 2023, slices, whole),
+    ]
+
+    together, alone = read_visits(visits), read_study(visits[2].folder)
+
+    assert alone.flair.volume.spacing == pytest.approx(THIN)
+    assert [study.flair.volume.spacing for study in together] == [pytest.approx(THICK)] * 3
 
 
 def test_visits_without_dates_are_taken_as_they_are_given(tmp_path):
