@@ -6,6 +6,7 @@ The studies are FLAIR alone, which the site allows.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import highdicom as hd
 import httpx
 import pydicom
 import pytest
@@ -109,10 +110,9 @@ def test_every_kind_of_result_stands_in_the_study_of_the_follow_up_as_it_was_mad
 
 def test_the_objects_have_the_lesions_of_the_report(pushed: Pushed) -> None:
     (seg,), (sr,) = pushed.results[SEG], pushed.results[SR]
-    rows = [row for row in pushed.report.lesions if row.follow_up_volume_mm3 > 0]
-    assert sorted(one.SegmentLabel for one in seg.SegmentSequence) == sorted(
-        {one.SegmentLabel for one in seg.SegmentSequence}
-    )
-    assert len(seg.SegmentSequence) == len(rows)
-    for one in seg.SegmentSequence:
-        assert str(one.TrackingUID) in str(sr)
+    rows = pushed.report.lesions
+    there = {row.tracking_uid for row in rows if row.follow_up_volume_mm3 > 0}
+    assert sorted(str(one.TrackingUID) for one in seg.SegmentSequence) == sorted(there)
+    assert len({one.SegmentLabel for one in seg.SegmentSequence}) == len(there)
+    groups = hd.sr.Comprehensive3DSR.from_dataset(sr).content.get_volumetric_roi_measurement_groups()
+    assert {str(group.tracking_uid) for group in groups} == {row.tracking_uid for row in rows}
