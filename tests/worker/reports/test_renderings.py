@@ -192,8 +192,8 @@ def of_sr(folder: Path) -> Said:
         lesion["certainty"], lesion["probability"] = values["Certainty of Finding"] / 100, values["Probability"]
         region = said["Finding Site"].ContentSequence[0].ConceptCodeSequence[0].CodeMeaning
         lesion["region"] = str(region).lower().replace(" ", "_")
-        if "Long Axis" in values:
-            lesion["long_axis_mm"] = values["Long Axis"]
+        if "Long axis" in values:
+            lesion["long_axis_mm"] = values["Long axis"]
     return Said(volumes_ml=volumes, numbers=numbers, lesions=lesions)
 
 
