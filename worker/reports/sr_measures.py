@@ -17,11 +17,18 @@ from worker.reports.dicom_series import MANUFACTURER
 
 CUBIC_MILLIMETRE = codes.UCUM.CubicMillimeter
 OWN_SCHEME = "99MSDELTA"
-REGIONS = {
-    region: CodedConcept(region.value.upper()[:16], OWN_SCHEME, region.value.replace("_", " ").capitalize())
-    for region in LesionRegion
+REGION_CODES = {
+    LesionRegion.INFRATENTORIAL: "INFRATENTORIAL",
+    LesionRegion.PERIVENTRICULAR: "PERIVENTRICULAR",
+    LesionRegion.JUXTACORTICAL: "JUXTACORTICAL",
+    LesionRegion.DEEP_WHITE_MATTER: "DEEP_WM",
 }
-"""Topographical modifiers of the brain; the standard has no code for the regions of MS lesions. Values: 16 letters."""
+"""A Code Value has at most 16 characters (PS3.5 6.2, SH)."""
+REGIONS = {
+    region: CodedConcept(code, OWN_SCHEME, region.value.replace("_", " ").capitalize())
+    for region, code in REGION_CODES.items()
+}
+"""Topographical modifiers of the brain; the standard has no code for the regions of MS lesions."""
 
 
 def name_own_scheme(sr: Dataset) -> None:

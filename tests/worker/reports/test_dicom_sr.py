@@ -71,6 +71,12 @@ def written(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+CODE_OF_REGION = {
+    "infratentorial": "INFRATENTORIAL",
+    "periventricular": "PERIVENTRICULAR",
+    "juxtacortical": "JUXTACORTICAL",
+    "deep_white_matter": "DEEP_WM",
+}
 BOTH: tuple[TimePointName, TimePointName] = ("baseline", "follow_up")
 
 
@@ -190,7 +196,7 @@ def measurements_of(path: Path) -> dict[tuple[str, str], dict[str, float]]:
         }
         site = words["Finding Site"]
         region = [one for one in site.get("ContentSequence", []) if meaning(one) == "Topographical modifier"]
-        found[key]["region"] = region[0].ConceptCodeSequence[0].CodeMeaning if region else None
+        found[key]["region"] = region[0].ConceptCodeSequence[0] if region else None
         found[key]["uncertainty"] = [
             (float(value.NumericValue), value.MeasurementUnitsCodeSequence[0].CodeValue)
             for one in group.ContentSequence
@@ -227,7 +233,8 @@ def test_what_was_measured_of_a_lesion_stands_in_its_groups_by_codes_of_the_stan
             assert group["Certainty of Finding"] == pytest.approx(100 * row.certainty)
             assert group["Probability"] == row.probability
             assert group.get("Long axis") == (row.long_axis_mm if volume == max(before, after) else None)
-            assert group["region"].lower().replace(" ", "_") == row.region.value
+            assert group["region"].CodeMeaning.lower().replace(" ", "_") == row.region.value
+            assert group["region"].CodeValue == CODE_OF_REGION[row.region.value]
     if shutil.which("dciodvfy"):
         verdict = subprocess.run(["dciodvfy", "-new", str(tmp_path / "report.dcm")], capture_output=True, text=True)
         assert "Error" not in verdict.stderr
