@@ -39,7 +39,13 @@ def report_of(rows: tuple[tuple[int, LesionStatus, float, float], ...]) -> Repor
     whole = build_report(longitudinal())
     made = [
         whole.lesions[0].model_copy(
-            update={"id": n, "status": status, "baseline_volume_mm3": before, "follow_up_volume_mm3": after}
+            update={
+                "id": n,
+                "tracking_uid": f"2.25.{n}",
+                "status": status,
+                "baseline_volume_mm3": before,
+                "follow_up_volume_mm3": after,
+            }
         )
         for n, status, before, after in rows
     ]
@@ -138,6 +144,35 @@ def test_a_lesion_s_place_is_the_report_s_at_each_time_and_checked(written: Path
     other = report.model_copy(update={"lesions": (*report.lesions[:3], moved, *report.lesions[4:])})
     with pytest.raises(ResultInconsistent, match="lesion 4 has another place"):
         check_sr(written / "report.dcm", BOTH, other)
+
+
+def without_places(source: Path, target: Path) -> None:
+    """The object as it would be if no lesion's place had been written."""
+    sr = pydicom.dcmread(source)
+    imaging = next(one for one in sr.ContentSequence if meaning(one) == "Imaging Measurements")
+    for group in imaging.ContentSequence:
+        group.ContentSequence = [one for one in group.ContentSequence if one.ValueType != "SCOORD3D"]
+    sr.save_as(target)
+
+
+def test_lesions_without_their_places_are_not_delivered_unless_the_scan_names_no_frame(
+    written: Path, report: Report, tmp_path: Path
+) -> None:
+    without_places(written / "report.dcm", tmp_path / "report.dcm")
+
+    with pytest.raises(ResultInconsistent, match="lesion 2 has 0 places, expected 1"):
+        check_sr(tmp_path / "report.dcm", BOTH, report)
+    check_sr(tmp_path / "report.dcm", BOTH, report, unlocated=BOTH)
+    with pytest.raises(ResultInconsistent, match="lesion 2 has 1 places, expected 0"):
+        check_sr(written / "report.dcm", BOTH, report, unlocated=BOTH)
+
+
+def test_a_lesion_under_another_tracking_uid_is_not_delivered(written: Path, report: Report) -> None:
+    first, *others = report.lesions
+    renamed = report.model_copy(update={"lesions": (first.model_copy(update={"tracking_uid": "2.25.77"}), *others)})
+
+    with pytest.raises(ResultInconsistent, match="saw 10 lesions, expected 10 by tracking UID"):
+        check_sr(written / "report.dcm", BOTH, renamed)
 
 
 NEEDS_DCIODVFY = pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
