@@ -16,6 +16,8 @@ from service.contracts.report_signature import key_of
 from service.contracts.settings import Settings
 from worker.case import Stage
 from worker.commands.progress_bar import progress_bar
+from worker.reports.language import words
+from worker.reports.rule_sizes import sizes
 
 
 def compare_studies(
@@ -81,8 +83,9 @@ def print_report(report: Report, console: Console) -> None:
     if report.counts is not None and report.counts_from_3_mm3 is not None:
         table = Table(title="Lesions by change")
         table.add_column("status")
-        table.add_column("from 14 mm3", justify="right")
-        table.add_column("from 3 mm3", justify="right")
+        size = sizes(report, words("en"))
+        table.add_column(f"from {size['counted']} mm3", justify="right")
+        table.add_column(f"from {size['smallest']} mm3", justify="right")
         for status in LesionStatus:
             counted, all_of = (getattr(c, status.value) for c in (report.counts, report.counts_from_3_mm3))
             table.add_row(status.value, str(counted), str(all_of))

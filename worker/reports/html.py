@@ -42,7 +42,7 @@ class Caption:
 def render_html(report: Report, pictures: Pictures | None, language: Language = "en") -> str:
     """The page; nothing in it points outside it."""
     says = words(language)
-    return _template().render(
+    return template("report.html").render(
         report=report,
         words=says,
         notice=says("notice"),
@@ -71,7 +71,8 @@ def render_html(report: Report, pictures: Pictures | None, language: Language = 
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page of the folder `templates`; a value that is not given is an error."""
     environment = Environment(
         loader=PackageLoader("worker.reports"),
         autoescape=True,
@@ -79,7 +80,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
 def _trend(report: Report, words: Words) -> Markup | None:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined
 
 from service.contracts.report import Counts, LesionStatus
 from service.contracts.series_report import LedgerRow, PairSummary, SeriesReport, VisitSummary
+from worker.reports.html import template
+from worker.reports.language import words
+from worker.reports.rule_sizes import sizes
 from worker.reports.status_marks import COLOURS, LIGHTS, SYMBOLS
 from worker.reports.trend import trend
 
@@ -36,18 +36,22 @@ class Cell:
 
 def render_series_html(report: SeriesReport) -> str:
     """The page; nothing in it points outside it."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("worker.reports").joinpath("series.html").read_text(encoding="utf-8"))
+    says = words("en")
+    size = sizes(report, says)
     followed = [visit for visit in report.visits if visit.followed]
-    return template.render(
+    return template("series.html").render(
         report=report,
+        words=says,
+        sizes=size,
         headline=headline(report),
         subtitle=subtitle(report),
         names={visit.visit: name_of(visit) for visit in report.visits},
         followed=followed,
         trends=[
-            trend("Lesion volume, ml", [(name_of(v), days_of(v), v.volume_ml) for v in followed], digits=2),
-            trend("Lesions from 14 mm³", [(name_of(v), days_of(v), float(v.lesions)) for v in followed], digits=0),
+            trend(says("trend.volume"), [(name_of(v), days_of(v), v.volume_ml) for v in followed], digits=2),
+            trend(
+                says("trend.count", **size), [(name_of(v), days_of(v), float(v.lesions)) for v in followed], digits=0
+            ),
         ]
         if len(followed) > 1
         else [],

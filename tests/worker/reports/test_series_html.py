@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from service.contracts.measures import LesionRegion
-from service.contracts.report import Counts, Flag, Reason
+from service.contracts.report import AI_RESULT, RESEARCH_USE, Counts, Flag, Reason
 from tests.fixtures.series_reports import FOLLOWED, VOLUMES, small_report
 from worker.reports.ledger_table import COLUMNS, write_ledger_csv
 from worker.reports.series_html import headline, render_series_html
@@ -53,7 +53,7 @@ def rows(page):
 
 def test_the_page_points_to_nothing_outside_it(page):
     assert not re.search(r"(src|href)=|url\(|https?://", page)
-    assert "For research use. Not a medical device." in page
+    assert page.count(f"{RESEARCH_USE} {AI_RESULT}.") == 2
 
 
 def test_every_lesion_is_a_row_with_its_volumes(rows):
@@ -63,6 +63,20 @@ def test_every_lesion_is_a_row_with_its_volumes(rows):
     assert ledger[0][2:] == ["96 ▲ enlarging", "140 = stable", "▲ enlarging"]
     assert ledger[1][1:] == ["0", "20 + new appeared", "0 ○ resolved gone", ""]
     assert ledger[2][3].endswith("not wholly in the field of view")
+
+
+def test_sizes_are_those_of_the_report_s_rules(page):
+    """Of another profile, or of a site's own rule set."""
+    report = small_report()
+    rules = report.rules.model_copy(
+        update={"numbers": report.rules.numbers | {"counted_mm3": 27.5, "smallest_mm3": 6.0}}
+    )
+    other = render_series_html(report.model_copy(update={"rules": rules}))
+
+    assert "From 14 mm³ (from 3 mm³)" in page
+    assert "From 27.5 mm³ (from 6 mm³)" in other
+    assert "Lesions from 27.5 mm³" in other
+    assert not re.search(r"\b(14|3) mm³", other)
 
 
 def test_the_region_of_a_lesion_is_named_where_regions_are_known(page):
