@@ -21,7 +21,8 @@ from worker.reports.fhir_lesions import lesion_observations
 from worker.reports.fhir_totals import total_observations
 from worker.reports.language import words
 
-SUBJECT, JOB, WEIGHTS = "urn:msdelta:subject", "urn:msdelta:job", "urn:msdelta:weights:sha256"
+SUBJECT, JOB, OBSERVATION = "urn:msdelta:subject", "urn:msdelta:job", "urn:msdelta:observation"
+WEIGHTS = "urn:msdelta:weights:sha256"
 """Systems of our identifiers."""
 
 
@@ -51,7 +52,10 @@ def fhir_bundle(report: Report, language: Language = "en") -> Json:
         "device": {"reference": device},
     }
     found = {**total_observations(report), **lesion_observations(report)}
-    observations = {f"urn:uuid:{_uuid(report, name)}": {**shared, **one} for name, one in found.items()}
+    observations = {
+        f"urn:uuid:{_uuid(report, name)}": {**shared, "identifier": [_identifier(report, name)], **one}
+        for name, one in found.items()
+    }
     entries = {
         f"urn:uuid:{_uuid(report, 'report')}": _diagnostic_report(report, list(observations), language),
         **observations,
@@ -104,6 +108,11 @@ def _device(report: Report) -> Json:
 
 def _subject(report: Report) -> Json:
     return {"type": "Patient", "identifier": {"system": SUBJECT, "value": case_of(report)}}
+
+
+def _identifier(report: Report, name: str) -> Json:
+    """Of one observation: no other job, and no other observation of this one, has it."""
+    return {"system": OBSERVATION, "value": f"{case_of(report)}/{name.replace(' ', '-')}"}
 
 
 def _uuid(report: Report, name: str) -> uuid.UUID:

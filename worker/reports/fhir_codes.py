@@ -41,6 +41,7 @@ BRAIN = coding(SNOMED, "12738006", "Brain structure")
 VOLUME = coding(SNOMED, "118565006", "Volume")
 NUMBER_OF_LESIONS = coding(SNOMED, "246206008", "Number of lesions")
 LONG_AXIS = coding(SNOMED, "103339001", "Long axis")
+TRACKING_UID = coding(DICOM, "112040", "Tracking Unique Identifier")
 TREND = coding(DICOM, "122151", "Trend")
 PROBABILITY = coding(DICOM, "122157", "Probability")
 CERTAINTY = coding(DICOM, "111012", "Certainty of Finding")
@@ -72,7 +73,7 @@ def quantity(value: float, unit: str) -> Json:
 
 
 def component(code: Json, **value: Any) -> Json:
-    """A part of an observation: `valueQuantity=...`, `valueInteger=...` or `valueRange=...`."""
+    """A part of an observation: `valueQuantity=...`, `valueInteger=...`, `valueString=...` or `valueRange=...`."""
     return {"code": code, **value}
 
 

@@ -5,6 +5,7 @@ from worker.reports.fhir_codes import (
     CERTAINTY,
     LONG_AXIS,
     PROBABILITY,
+    TRACKING_UID,
     TREND,
     VOLUME,
     Json,
@@ -30,11 +31,12 @@ def _lesion(row: LesionRow) -> Json:
     status = {} if row.status is None else {"valueCodeableConcept": status_concept(row.status)}
     code = own("lesion", "MS lesion") if row.status is None else own("lesion-change", "Change of an MS lesion")
     return {
-        "identifier": [{"system": "urn:msdelta:lesion", "value": str(row.id)}],
         "code": concept(code, *([] if row.status is None else [TREND])),
         "bodySite": site(row.region),
         **status,
         "component": [
+            component(concept(own("row", "row of the report")), valueInteger=row.id),
+            *_tracking(row.tracking_uid),
             component(concept(own("counted", "of the size that counts")), valueBoolean=row.counted),
             *_volume("baseline", row.baseline_volume_mm3, row.baseline_interval_mm3),
             *_volume("follow-up", row.follow_up_volume_mm3, row.follow_up_interval_mm3),
@@ -51,6 +53,13 @@ def _lesion(row: LesionRow) -> Json:
             *_place("baseline-centroid", row.baseline_centroid_mm),
         ],
     }
+
+
+def _tracking(uid: str | None) -> list[Json]:
+    """What the lesion is called over all visits; not an identifier of the observation, which is of one pair."""
+    if uid is None:
+        return []
+    return [component(concept(own("tracking-uid", "tracking UID"), TRACKING_UID), valueString=uid)]
 
 
 def _volume(time: str, volume_mm3: float | None, interval: tuple[float, float] | None) -> list[Json]:
