@@ -101,7 +101,8 @@ def _brain_volume(report: Report) -> dict[str, Json]:
     made: Json = {"code": concept(own("brain-volume-change", "Brain volume change")), "bodySite": concept(BRAIN)}
     made |= _acquired(report.follow_up)
     if change.percent is None:
-        made["dataAbsentReason"] = concept(NOT_PERFORMED, text=change.reason or "")
+        why = [] if change.code is None else [own(change.code, change.code.replace("_", " "))]
+        made["dataAbsentReason"] = concept(NOT_PERFORMED, *why, text=change.reason or "")
     else:
         made["valueQuantity"] = quantity(change.percent, "%")
         parts = interval_component(change.interval_percent, "%")

@@ -18,9 +18,7 @@ def brain_volume_words(report: Report, words: Words) -> str:
     if change is None:
         return ""
     if change.percent is None:
-        return words(
-            "brain_volume.not_given", reason=words.sentence(change.reason or "") or words("quality.not_measured")
-        )
+        return words("brain_volume.not_given", reason=words.why_not_given(change))
     spread = ""
     if change.interval_percent is not None:
         low, high = (words.number(one, 2, sign=True) for one in change.interval_percent)

@@ -11,7 +11,7 @@ from tests.fixtures import report_case
 from tests.fixtures.measured_report import measured_report
 from worker.reports import fhir
 from worker.reports.fhir import fhir_bundle, write_fhir
-from worker.reports.fhir_codes import OWN, UCUM, UNITS
+from worker.reports.fhir_codes import OWN, UCUM, UNITS, own
 from worker.reports.summary import build_report
 
 KINDS = {
@@ -96,6 +96,8 @@ def test_units_are_ucum_and_codes_are_standard_or_openly_ours():
 def test_what_is_not_compared_is_absent_with_the_reason():
     bundle = fhir_bundle(KINDS["not comparable"]())
     absent = [one for one in resources(bundle, "Observation") if "dataAbsentReason" in one]
+    brain = next(one for one in absent if one["code"]["coding"][0]["code"] == "brain-volume-change")
+    assert brain["dataAbsentReason"]["coding"][1] == own("not_comparable", "not comparable")
     why = {one["code"]["coding"][0]["code"]: one["dataAbsentReason"]["text"] for one in absent}
     assert why.pop("brain-volume-change") == "the studies cannot be compared"
     assert set(why) == {"active", "lesions-by-change", "lesions-by-change-of-any-size"}

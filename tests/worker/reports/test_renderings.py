@@ -1,4 +1,4 @@
-"""One value, six renderings: counts, volumes and lesion rows are the same numbers wherever the report is read."""
+"""One value, five renderings: counts, volumes and lesion rows are the same numbers wherever the report is read."""
 
 import csv
 import io
