@@ -143,7 +143,7 @@ def test_a_reason_is_put_in_german_by_its_code_with_the_numbers_of_its_gate():
     (reason,) = report.reasons
     assert EN.reason(reason, report) == reason.message
     assert DE.reason(reason, report) == (
-        "die beiden FLAIR ähneln sich nach der Registrierung nicht "
+        "die FLAIR-Bilder beider Untersuchungen stimmen nach der Registrierung nicht überein "
         "(gemessen 0,53, erwartet mindestens 0,6, rot unter 0,45)"
     )
 
