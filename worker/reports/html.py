@@ -5,12 +5,13 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
+from reportlab.graphics.shapes import Drawing
 
 from service.contracts.options import Language
 from service.contracts.report import LesionStatus, Report
-from worker.reports.charts import glass_chart, trend_chart
 from worker.reports.conclusion import conclusion, subtitle
 from worker.reports.figures import Pictures
+from worker.reports.glass_chart import glass_chart
 from worker.reports.language import Words, words
 from worker.reports.remarks import (
     brain_volume_words,
@@ -25,6 +26,7 @@ from worker.reports.remarks import (
 from worker.reports.status_marks import COLOURS, LIGHTS, SYMBOLS
 from worker.reports.svg import inline_svg
 from worker.reports.tables import change_table, lesion_table, load_table, quality_table, region_table
+from worker.reports.trend import trend_chart
 
 GLASS_POINTS, TREND_POINTS = 522.0, (250.0, 110.0)
 """Size of the drawings: letters keep their size to them, the page stretches both."""
@@ -83,16 +85,21 @@ def template(name: str) -> Template:
     return environment.get_template(name)
 
 
+def as_markup(drawing: Drawing, alt: str) -> Markup:
+    """A drawing as it stands in a page."""
+    return Markup(inline_svg(drawing, alt))  # noqa: S704 (ours)
+
+
 def _trend(report: Report, words: Words) -> Markup | None:
     drawing = trend_chart(report, words, *TREND_POINTS)
-    return None if drawing is None else Markup(inline_svg(drawing, trend_words(report, words)))  # noqa: S704 (ours)
+    return None if drawing is None else as_markup(drawing, trend_words(report, words))
 
 
 def _glass(pictures: Pictures | None, words: Words) -> Markup | None:
     if pictures is None or pictures.glass_brain is None:
         return None
     drawing = glass_chart(pictures.glass_brain, words, GLASS_POINTS)
-    return Markup(inline_svg(drawing, glass_words(pictures.glass_brain, words)))  # noqa: S704 (ours)
+    return as_markup(drawing, glass_words(pictures.glass_brain, words))
 
 
 def _triples(report: Report, pictures: Pictures | None, words: Words) -> list[tuple[object, Caption]]:

@@ -14,10 +14,10 @@ from reportlab.platypus import CondPageBreak, Flowable, Image, KeepTogether, Par
 
 from service.contracts.options import Language
 from service.contracts.report import LesionStatus, Report
-from worker.reports.charts import glass_chart, trend_chart
 from worker.reports.conclusion import conclusion, subtitle
 from worker.reports.figures import Picture, Pictures
 from worker.reports.fonts import load_fonts
+from worker.reports.glass_chart import glass_chart
 from worker.reports.language import Words, words
 from worker.reports.pdf_page import ANSWER, BODY, HEADING, LONG_ANSWER, SMALL, WIDTH, print_pages
 from worker.reports.pdf_samples import samples
@@ -39,6 +39,7 @@ from worker.reports.tables import (
     region_table,
     status_words,
 )
+from worker.reports.trend import trend_chart
 
 LONG = 60
 """Characters from which the answer is set smaller."""

@@ -8,10 +8,9 @@ import pytest
 
 from service.contracts.measures import LesionRegion
 from service.contracts.report import AI_RESULT, RESEARCH_USE, Counts, Flag, Reason
-from tests.fixtures.series_reports import FOLLOWED, VOLUMES, small_report
+from tests.fixtures.series_reports import DAYS, FOLLOWED, VOLUMES, small_report
 from worker.reports.ledger_table import COLUMNS, write_ledger_csv
 from worker.reports.series_html import headline, render_series_html
-from worker.reports.trend import trend
 
 
 class Cells(HTMLParser):
@@ -117,20 +116,12 @@ def test_the_headline_is_the_change_from_first_to_last_or_why_there_is_none():
     assert "Not comparable" in render_series_html(nothing)
 
 
-def test_the_trend_stands_over_time_and_its_axis_begins_at_zero():
-    drawn = trend("ml", [("a", 0, 1.0), ("b", 25, 2.0), ("c", 100, 4.0)], digits=1)
-    first, second, last = drawn.marks
-    assert (second.x - first.x) / (last.x - first.x) == pytest.approx(0.25)
-    assert (drawn.base - second.y) / (drawn.base - last.y) == pytest.approx(0.5)
-    assert drawn.said == "ml: a: 1.0; b: 2.0; c: 4.0"
-
-
-@pytest.mark.parametrize("days", [(0, None, 100), (5, 5, 5)])
-def test_without_dates_the_visits_stand_evenly(days):
-    drawn = trend("ml", [("a", days[0], 0.0), ("b", days[1], 0.0), ("c", days[2], 0.0)], digits=1)
-    first, second, last = (mark.x for mark in drawn.marks)
-    assert second - first == pytest.approx(last - second)
-    assert {mark.y for mark in drawn.marks} == {drawn.base}
+def test_the_trend_of_the_followed_visits_is_drawn_and_said(page):
+    drawn = re.findall(r'<svg[^>]*aria-label="([^"]*)"', page)
+    visits = [f"Visit {n}, {DAYS[n - 1]}" for n in FOLLOWED]
+    volumes = [sum(one[place] for one in VOLUMES.values()) / 1000 for place in range(3)]
+    said = "; ".join(f"{name}: {volume:.2f}" for name, volume in zip(visits, volumes, strict=True))
+    assert drawn == [f"Lesion volume, ml: {said}", "Lesions from 14 mm³: " + "; ".join(f"{one}: 1" for one in visits)]
 
 
 def test_the_table_has_a_row_per_lesion_and_visit(tmp_path):
