@@ -27,14 +27,13 @@ from worker.reports.dicom_series import (
     MANUFACTURER,
     NOT_VERIFIED,
     SEG_SERIES,
-    case_of,
     check_joins,
     describe,
     made_by,
     uid_of,
 )
 from worker.reports.dicom_sources import as_single_images, refer_to_frames
-from worker.reports.tracking import tracking_uid
+from worker.reports.tracking import case_of, tracking_uid
 
 CENTROID_TOLERANCE_MM = 0.01
 """Between a lesion's centroid in the mask and in the written object: decimals of the header."""

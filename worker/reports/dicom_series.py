@@ -16,6 +16,7 @@ from pydicom.valuerep import DA, DT, TM
 from service.contracts.errors import ResultInconsistent
 from service.contracts.report import AI_RESULT, Report
 from worker.reports.dicom_sources import frame_of
+from worker.reports.tracking import case_of
 
 MANUFACTURER = "msdelta"
 NOT_VERIFIED = f"{AI_RESULT}. For research use."
@@ -31,11 +32,6 @@ SAME = (
     "AccessionNumber",
 )
 """What a result must have in common with its images."""
-
-
-def case_of(report: Report) -> str:
-    """What tells this report's objects from those of another run."""
-    return report.job_id or report.created.isoformat()
 
 
 def made_by(headers: Sequence[Dataset], report: Report) -> str:

@@ -21,11 +21,11 @@ from service.contracts.errors import ResultInconsistent
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.report import LesionRow, LesionStatus, Report
 from worker.reports.dicom_seg import TimePointName, segment_numbers, tracking
-from worker.reports.dicom_series import MANUFACTURER, SR_SERIES, case_of, check_joins, describe
+from worker.reports.dicom_series import MANUFACTURER, SR_SERIES, check_joins, describe
 from worker.reports.dicom_sources import leave_out_positions, objects_of
 from worker.reports.dicom_sr_places import add_place, check_place, place_of
 from worker.reports.sr_measures import CUBIC_MILLIMETRE, finding_site, lesion_measurements, name_own_scheme, volume_mm3
-from worker.reports.tracking import tracking_uid
+from worker.reports.tracking import case_of, tracking_uid
 
 PROCEDURE = codes.LN.BrainMRI
 NUMBER_OF_LESIONS = CodedConcept("246206008", "SCT", "Number of lesions")

@@ -7,7 +7,7 @@ A standard code that nearly fits is worse than none: a receiver cannot see the d
 from typing import Any
 
 from service.contracts.measures import LesionRegion
-from service.contracts.report import LesionStatus
+from service.contracts.report import LesionStatus, StudySummary
 
 Json = dict[str, Any]
 OWN = "urn:msdelta:code"
@@ -75,6 +75,18 @@ def quantity(value: float, unit: str) -> Json:
 def component(code: Json, **value: Any) -> Json:
     """A part of an observation: `valueQuantity=...`, `valueInteger=...`, `valueString=...` or `valueRange=...`."""
     return {"code": code, **value}
+
+
+def number_component(code: str, value: float | None, unit: str, *standard: Json) -> list[Json]:
+    """A number by our code and those of standards that mean the same; nothing where it is not known."""
+    if value is None:
+        return []
+    return [component(concept(own(code, code.replace("-", " ")), *standard), valueQuantity=quantity(value, unit))]
+
+
+def acquired(study: StudySummary) -> Json:
+    """When an observation's study was acquired, where it is known."""
+    return {"effectiveDateTime": study.acquired} if study.acquired else {}
 
 
 def interval_component(interval: tuple[float, float] | None, unit: str, code: str = "interval-95") -> list[Json]:

@@ -9,11 +9,12 @@ from worker.reports.fhir_codes import (
     TREND,
     VOLUME,
     Json,
+    acquired,
     component,
     concept,
     interval_component,
+    number_component,
     own,
-    quantity,
     site,
     status_concept,
 )
@@ -23,8 +24,7 @@ AXES = ("x", "y", "z")
 
 def lesion_observations(report: Report) -> dict[str, Json]:
     """By the row; the value is the status, where there is one."""
-    when = {"effectiveDateTime": report.follow_up.acquired} if report.follow_up.acquired else {}
-    return {f"lesion {row.id}": _lesion(row) | when for row in report.lesions}
+    return {f"lesion {row.id}": _lesion(row) | acquired(report.follow_up) for row in report.lesions}
 
 
 def _lesion(row: LesionRow) -> Json:
@@ -40,13 +40,13 @@ def _lesion(row: LesionRow) -> Json:
             component(concept(own("counted", "of the size that counts")), valueBoolean=row.counted),
             *_volume("baseline", row.baseline_volume_mm3, row.baseline_interval_mm3),
             *_volume("follow-up", row.follow_up_volume_mm3, row.follow_up_interval_mm3),
-            *_number("new-part-volume", row.new_part_volume_mm3, "mm3"),
-            *_number("equivalent-diameter", row.equivalent_diameter_mm, "mm"),
-            *_number("long-axis", row.long_axis_mm, "mm", LONG_AXIS),
-            *_number("surface-area", row.surface_mm2, "mm2"),
-            *_number("flair-change", row.flair_change_sd, "SD"),
-            *_number("certainty", row.certainty, "", CERTAINTY),
-            *_number("probability", row.probability, "", PROBABILITY),
+            *number_component("new-part-volume", row.new_part_volume_mm3, "mm3"),
+            *number_component("equivalent-diameter", row.equivalent_diameter_mm, "mm"),
+            *number_component("long-axis", row.long_axis_mm, "mm", LONG_AXIS),
+            *number_component("surface-area", row.surface_mm2, "mm2"),
+            *number_component("flair-change", row.flair_change_sd, "SD"),
+            *number_component("certainty", row.certainty, "", CERTAINTY),
+            *number_component("probability", row.probability, "", PROBABILITY),
             _parts("baseline", row.baseline_components),
             _parts("follow-up", row.follow_up_components),
             *_place("centroid", row.centroid_mm),
@@ -66,15 +66,9 @@ def _volume(time: str, volume_mm3: float | None, interval: tuple[float, float] |
     if volume_mm3 is None:
         return []
     return [
-        *_number(f"{time}-volume", volume_mm3, "mm3", VOLUME),
+        *number_component(f"{time}-volume", volume_mm3, "mm3", VOLUME),
         *interval_component(interval, "mm3", f"{time}-volume-interval-95"),
     ]
-
-
-def _number(code: str, value: float | None, unit: str, *standard: Json) -> list[Json]:
-    if value is None:
-        return []
-    return [component(concept(own(code, code.replace("-", " ")), *standard), valueQuantity=quantity(value, unit))]
 
 
 def _parts(time: str, number: int) -> Json:
@@ -85,4 +79,6 @@ def _place(name: str, point: tuple[float, float, float] | None) -> list[Json]:
     """A centre in patient axes (LPS) of the scan."""
     if point is None:
         return []
-    return [part for axis, mm in zip(AXES, point, strict=True) for part in _number(f"{name}-{axis}-lps", mm, "mm")]
+    return [
+        part for axis, mm in zip(AXES, point, strict=True) for part in number_component(f"{name}-{axis}-lps", mm, "mm")
+    ]
