@@ -10,7 +10,7 @@ from service.contracts.series_report import LedgerRow, PairSummary, SeriesReport
 from worker.reports.html import as_markup, template
 from worker.reports.language import Words, words
 from worker.reports.rule_sizes import sizes
-from worker.reports.status_marks import COLOURS, LIGHTS, SYMBOLS
+from worker.reports.status_marks import COLOURS, FLAG_SYMBOLS, SYMBOLS
 from worker.reports.trend import Course, Visits, count_course, draw_courses, visits_of, volume_course
 
 EVENTS = {
@@ -60,7 +60,7 @@ def render_series_html(report: SeriesReport) -> str:
         statuses=[status.value for status in LesionStatus],
         symbols=SYMBOLS,
         colours=COLOURS,
-        lights=LIGHTS,
+        flag_symbols=FLAG_SYMBOLS,
         roles=ROLES,
     )
 
