@@ -43,6 +43,11 @@ class Volume:
         """Volume of one voxel, mm3."""
         return voxel_volume_of(self.affine)
 
+    @property
+    def marked_ml(self) -> float:
+        """Volume of the voxels above zero, ml."""
+        return float(np.count_nonzero(self.array > 0)) * self.voxel_volume_mm3 / 1000.0
+
     def like(self, array: Shaped[NDArray[Any], "i j k"]) -> "Volume":
         """Another array on this volume's grid; its shape must be the same."""
         if array.shape != self.array.shape:

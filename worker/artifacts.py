@@ -10,6 +10,7 @@ from model.volume import Volume
 from service.contracts.errors import ResultInconsistent
 from service.contracts.options import Language, SegmentationKind
 from service.contracts.report import Report
+from service.contracts.series_report import SeriesReport
 from worker.nifti_writer import write_nifti
 from worker.reports.dicom_overlay import write_overlay
 from worker.reports.dicom_pdf import write_pdf
@@ -84,16 +85,16 @@ def write_dicom_pages(out: Path, report: Report, scan: Scan, headers: Sequence[D
     write_overlay(scan, headers, report, out)
 
 
-def write_report(out: Path, report: Report) -> None:
-    """Last of all `report.json`: where it lies, the result is whole.
+def write_report(path: Path, report: Report | SeriesReport) -> None:
+    """Last of all, at once or not at all: where it lies, the result is whole.
 
     Raises:
         ResultInconsistent: the written report reads back differently.
     """
-    part = out / "report.json.part"
+    part = path.with_name(f"{path.name}.part")
     part.write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    if Report.model_validate_json(part.read_text(encoding="utf-8")) != report:
+    if type(report).model_validate_json(part.read_text(encoding="utf-8")) != report:
         raise ResultInconsistent("the written report reads back differently")
     with part.open("rb") as file:
         os.fsync(file.fileno())
-    part.replace(out / "report.json")
+    part.replace(path)

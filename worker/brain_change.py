@@ -20,24 +20,31 @@ def brain_volume_change(
         assessment: every gate of the pair.
         noise: how well the volume repeats.
     """
-    reason = _reason_against(tissue_mm3, assessment, noise)
-    if tissue_mm3 is None or reason is not None:
-        return BrainVolumeChange(reason=reason)
+    refused = _refused(assessment, noise)
+    if refused is not None:
+        return refused
+    if tissue_mm3 is None or min(tissue_mm3) <= 0:
+        reason = "the parts of the brain are not known in both scans"
+        return BrainVolumeChange(code="brain_parts_not_known", reason=reason)
     percent, (low, high) = percent_change(*tissue_mm3, noise.brain_log_sd)
     return BrainVolumeChange(percent=round(percent, 2), interval_percent=(round(low, 2), round(high, 2)))
 
 
-def _reason_against(tissue_mm3: tuple[float, float] | None, assessment: Assessment, noise: NoiseRules) -> str | None:
+def _refused(assessment: Assessment, noise: NoiseRules) -> BrainVolumeChange | None:
+    """What the gates and the rules have against it; None: nothing."""
     if not assessment.comparable:
-        return "the studies cannot be compared"
+        return BrainVolumeChange(code="not_comparable", reason="the studies cannot be compared")
     amber = sorted({reason.code for reason in assessment.reasons} | set(_not_green(assessment.checks)))
     if amber:
-        return f"not every quality gate is green: {', '.join(amber)}"
+        reason = f"not every quality gate is green: {', '.join(amber)}"
+        return BrainVolumeChange(code="gates_not_green", reason=reason)
     if not any(check.name == SCANNER_ROW and check.value == "same" for check in assessment.checks):
-        return "it is not known that both studies come from one scanner"
-    if tissue_mm3 is None or min(tissue_mm3) <= 0:
-        return "the parts of the brain are not known in both scans"
-    return None if noise.brain_log_sd > 0 else "the rule set does not say how well the volume of the brain repeats"
+        reason = "it is not known that both studies come from one scanner"
+        return BrainVolumeChange(code="scanner_not_known", reason=reason)
+    if noise.brain_log_sd <= 0:
+        reason = "the rule set does not say how well the volume of the brain repeats"
+        return BrainVolumeChange(code="repeatability_not_known", reason=reason)
+    return None
 
 
 def _not_green(checks: tuple[Check, ...]) -> list[str]:

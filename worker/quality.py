@@ -60,7 +60,7 @@ def assess_pair(
         pair: their alignment.
         evidence: what the images say beside it; None: they were not looked at, and those rows are missing.
     """
-    volumes = [_brain_ml(before), _brain_ml(after)]
+    volumes = [t.brain.mask.marked_ml for t in (before, after)]
     thicknesses = [_thickness_mm(before), _thickness_mm(after)]
     pixels = [min(t.study.flair.volume.spacing) for t in (before, after)]
     judged = [
@@ -124,7 +124,3 @@ def _reasons(checks: Iterable[Check]) -> list[Reason]:
 def _thickness_mm(t: TimePoint) -> float:
     """Slices may be thicker than their distance (overlapping) or thinner (gaps): the worse of the two."""
     return max(*t.study.flair.volume.spacing, t.study.flair.slice_thickness_mm or 0.0)
-
-
-def _brain_ml(t: TimePoint) -> float:
-    return float(np.count_nonzero(t.brain.mask.array)) * t.brain.mask.voxel_volume_mm3 / 1000.0

@@ -35,7 +35,7 @@ class Limit:
 
     def not_known(self) -> Check:
         """The row of a number that this pair has no means to give: it says so and speaks neither for nor against."""
-        return Check(name=self.name, value=UNKNOWN, unit=self.unit, flag=Flag.GREEN, expected=self._expected)
+        return Check(name=self.name, value=UNKNOWN, flag=Flag.GREEN, expected=self._expected)
 
     def message_of(self, check: Check) -> str:
         """The reason in words, with what was seen and what was expected."""

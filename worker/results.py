@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from model.volume import Volume
+from service.contracts.blobs import COMMIT_FILE
 from service.contracts.options import CompareOptions, Language
 from service.contracts.report import ModelInfo, Report
 from service.contracts.report_signature import signed
@@ -40,7 +41,7 @@ def write_results(outcome: Outcome, request: CaseRequest, work: Work) -> Report:
     rows = {name: _rows(outcome, name, one) for name, one in lesions.items()}
     images = _images(outcome, lesions, resolved, with_probabilities=options.probabilities)
     write_images(out, {**images, ROWS_OF_FOLLOW_UP: rows["follow_up"].like(rows["follow_up"].array.astype(np.int16))})
-    volumes = {name: float((one.array > 0).sum()) * one.voxel_volume_mm3 / 1000.0 for name, one in lesions.items()}
+    volumes = {name: one.marked_ml for name, one in lesions.items()}
     inputs = ReportInputs(
         baseline=outcome.baseline,
         follow_up=outcome.follow_up,
@@ -61,7 +62,7 @@ def write_results(outcome: Outcome, request: CaseRequest, work: Work) -> Report:
     write_dicom(out, report, of_dicom, kind=options.dicom_seg)
     if of_dicom and of_dicom[-1].time_point == "follow_up":
         write_dicom_pages(out, report, _scan(outcome, of_dicom[-1], resolved), of_dicom[-1].headers)
-    write_report(out, report)
+    write_report(out / COMMIT_FILE, report)
     return report
 
 

@@ -1,14 +1,10 @@
 """The results of several visits: a mask of each, the ledger as a table and a page, `series.json` last."""
 
-import os
-from pathlib import Path
-
 from model.volume import Volume
 from service.contracts.blobs import SERIES_COMMIT_FILE
-from service.contracts.errors import ResultInconsistent
 from service.contracts.report_signature import signed
 from service.contracts.series_report import SeriesReport
-from worker.artifacts import write_images
+from worker.artifacts import write_images, write_report
 from worker.outcome import Work
 from worker.reports.ledger_table import write_ledger_csv
 from worker.reports.series_html import render_series_html
@@ -33,7 +29,7 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
     inputs = SeriesReportInputs(
         outcome=outcome,
         masks=tuple(masks),
-        mask_volumes_ml=tuple(_volume_ml(mask) for mask in masks.values()),
+        mask_volumes_ml=tuple(mask.marked_ml for mask in masks.values()),
         profile=work.profile,
         model=model_info(work.tools.ensemble, work.options),
         timings_s=work.clock.seconds,
@@ -42,7 +38,7 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
     report = signed(build_series_report(inputs), work.tools.signing_key)
     write_ledger_csv(report, request.out / "ledger.csv")
     (request.out / "series.html").write_text(render_series_html(report), encoding="utf-8")
-    _write_report(request.out, report)
+    write_report(request.out / SERIES_COMMIT_FILE, report)
     return report
 
 
@@ -57,18 +53,3 @@ def _mask(visit: int, outcome: SeriesOutcome) -> Volume:
     if outcome.found is None or visit not in outcome.chain:
         return lesions
     return native_rows(lesions, outcome.found.ledger.graph.id_of[outcome.chain.index(visit)])
-
-
-def _volume_ml(mask: Volume) -> float:
-    return float((mask.array > 0).sum()) * mask.voxel_volume_mm3 / 1000.0
-
-
-def _write_report(out: Path, report: SeriesReport) -> None:
-    """Last of all: where it lies, the result is whole."""
-    part = out / f"{SERIES_COMMIT_FILE}.part"
-    part.write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    if SeriesReport.model_validate_json(part.read_text(encoding="utf-8")) != report:
-        raise ResultInconsistent("the written report reads back differently")
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(out / SERIES_COMMIT_FILE)

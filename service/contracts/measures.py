@@ -1,6 +1,7 @@
 """What is measured of lesions and of the brain beside the status: places, intervals, and the rules behind them."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,9 +50,19 @@ class RulesInfo(_Frozen):
     digest: str = Field(description="of the numbers: two reports with the same digest used the same rules")
 
 
+NotGivenCode = Literal[
+    "not_comparable", "gates_not_green", "scanner_not_known", "brain_parts_not_known", "repeatability_not_known"
+]
+"""Why a change of the brain's volume is not given."""
+
+
 class BrainVolumeChange(_Frozen):
     """Change of the brain's volume between the two scans, percent of the baseline, or why it is not given."""
 
     percent: float | None = None
     interval_percent: Interval | None = None
     reason: str | None = Field(default=None, description="why it is not given; null where it is")
+    code: NotGivenCode | None = Field(
+        default=None,
+        description="of the reason; null where the change is given, and in reports made before the code was",
+    )

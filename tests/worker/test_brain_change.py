@@ -7,6 +7,7 @@ from model.brain_volume import percent_change, tissue_mm3
 from model.grid import network_grid
 from model.head_labels import Region
 from model.rules import NoiseRules
+from service.contracts.measures import BrainVolumeChange
 from service.contracts.report import Check, Flag, Reason
 from worker.brain_change import brain_volume_change
 from worker.quality import Assessment
@@ -46,7 +47,7 @@ def test_ninety_five_of_a_hundred_pairs_without_change_have_zero_in_their_interv
 
 def test_a_green_pair_of_one_scanner_has_a_change():
     found = brain_volume_change(VOLUMES, GREEN, NOISE)
-    assert found.reason is None
+    assert (found.code, found.reason) == (None, None)
     assert found.percent == pytest.approx(-1.67)
 
 
@@ -55,17 +56,29 @@ AMBER = Assessment(checks=(row("same"), Check(name="noise", value=1.0, flag=Flag
 
 
 @pytest.mark.parametrize(
-    ("volumes", "assessment", "noise", "reason"),
+    ("volumes", "assessment", "noise", "code", "reason"),
     [
-        (VOLUMES, RED, NOISE, "cannot be compared"),
-        (VOLUMES, AMBER, NOISE, "not every quality gate is green: noise"),
-        (VOLUMES, Assessment(checks=(row("unknown"),)), NOISE, "not known that both studies come from one scanner"),
-        (VOLUMES, Assessment(), NOISE, "not known that both studies come from one scanner"),
-        (None, GREEN, NOISE, "parts of the brain are not known"),
-        (VOLUMES, GREEN, NoiseRules(), "does not say how well"),
+        (VOLUMES, RED, NOISE, "not_comparable", "cannot be compared"),
+        (VOLUMES, AMBER, NOISE, "gates_not_green", "not every quality gate is green: noise"),
+        (
+            VOLUMES,
+            Assessment(checks=(row("unknown"),)),
+            NOISE,
+            "scanner_not_known",
+            "not known that both studies come from one scanner",
+        ),
+        (VOLUMES, Assessment(), NOISE, "scanner_not_known", "not known that both studies come from one scanner"),
+        (None, GREEN, NOISE, "brain_parts_not_known", "parts of the brain are not known"),
+        (VOLUMES, GREEN, NoiseRules(), "repeatability_not_known", "does not say how well"),
     ],
 )
-def test_otherwise_it_is_not_given_and_says_why(volumes, assessment, noise, reason):
+def test_otherwise_it_is_not_given_and_says_why(volumes, assessment, noise, code, reason):
     found = brain_volume_change(volumes, assessment, noise)
     assert (found.percent, found.interval_percent) == (None, None)
+    assert found.code == code
     assert reason in found.reason
+
+
+def test_a_report_from_before_the_codes_can_be_read():
+    old = BrainVolumeChange.model_validate({"percent": None, "reason": "the studies cannot be compared"})
+    assert old.code is None

@@ -69,7 +69,7 @@ def test_a_shape_that_nobody_knows_speaks_neither_for_nor_against():
     unknown = replace(EVIDENCE, shape_agreement=None)
     found = assess_pair(time_point(), time_point(), PAIR, unknown)
     (row,) = (check for check in found.checks if check.name == "brain_shape")
-    assert (row.value, row.flag, found.reasons) == ("unknown", Flag.GREEN, ())
+    assert (row.value, row.unit, row.flag, found.reasons) == ("unknown", "", Flag.GREEN, ())
 
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=lambda limit: limit.name)

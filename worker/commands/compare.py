@@ -14,7 +14,8 @@ from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import LesionStatus, Report
 from service.contracts.settings import Settings
 from worker.commands.progress_bar import shown_progress
-from worker.reports.rule_sizes import sizes_of
+from worker.reports.language import words
+from worker.reports.rule_sizes import sizes
 
 
 def compare_studies(
@@ -66,11 +67,11 @@ def print_report(report: Report, console: Console) -> None:
     for reason in report.reasons:
         console.print(f"{reason.flag.value}: {reason.message}", soft_wrap=True, markup=False)
     if report.counts is not None and report.counts_from_3_mm3 is not None:
-        sizes = sizes_of(report.rules)
         table = Table(title="Lesions by change")
         table.add_column("status")
-        table.add_column(f"from {sizes['counted']} mm3", justify="right")
-        table.add_column(f"from {sizes['smallest']} mm3", justify="right")
+        size = sizes(report, words("en"))
+        table.add_column(f"from {size['counted']} mm3", justify="right")
+        table.add_column(f"from {size['smallest']} mm3", justify="right")
         for status in LesionStatus:
             counted, all_of = (getattr(c, status.value) for c in (report.counts, report.counts_from_3_mm3))
             table.add_row(status.value, str(counted), str(all_of))

@@ -14,7 +14,8 @@ from service.contracts.series_report import SeriesReport
 from service.contracts.settings import Settings
 from worker.commands.compare import as_folder
 from worker.commands.progress_bar import shown_progress
-from worker.reports.rule_sizes import sizes_of
+from worker.reports.language import words
+from worker.reports.rule_sizes import sizes
 
 
 def follow_visits(
@@ -53,7 +54,7 @@ def print_series(report: SeriesReport, console: Console) -> None:
     """The counts of each pair as a table, the volumes, and the reasons for care."""
     for reason in report.reasons:
         console.print(f"{reason.flag.value}: {reason.message}", soft_wrap=True, markup=False)
-    table = Table(title=f"Lesions by change, from {sizes_of(report.rules)['counted']} mm3")
+    table = Table(title=f"Lesions by change, from {sizes(report, words('en'))['counted']} mm3")
     table.add_column("visits")
     for status in LesionStatus:
         table.add_column(status.value, justify="right")

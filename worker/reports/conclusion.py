@@ -53,7 +53,7 @@ def made_with(report: Report, words: Words) -> str:
         lesion=words.number(model.lesion_threshold),
         settled=words(f"method.{model.mask_only_changes}"),
         mirroring=words("method.on" if model.mirroring else "method.off"),
-        prior=_prior(report, words),
+        prior=words(f"method.prior.{model.prior_policy.replace('-', '_')}"),
         record=model.record,
     )
 
@@ -90,8 +90,3 @@ def _since(report: Report, words: Words) -> str:
 
 def _of(acquired: str | None, words: Words) -> str:
     return words("subtitle.of", date=words.date(acquired)) if acquired else ""
-
-
-def _prior(report: Report, words: Words) -> str:
-    key = f"method.prior.{report.model.prior_policy.replace('-', '_')}"
-    return words(key) if key in words else report.model.prior_policy

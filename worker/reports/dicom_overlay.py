@@ -34,9 +34,9 @@ from worker.reports.dicom_series import (
     check_joins,
     describe,
     made_by,
-    reference_to,
     uid_of,
 )
+from worker.reports.dicom_sources import reference_to
 from worker.reports.overlay import Pixels, Scale, Scan, draw_slices, rgb, scale_of, statuses_of
 
 OBJECT = "DICOM overlay"

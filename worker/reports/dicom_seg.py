@@ -27,14 +27,13 @@ from worker.reports.dicom_series import (
     MANUFACTURER,
     NOT_VERIFIED,
     SEG_SERIES,
-    case_of,
     check_joins,
     describe,
     made_by,
     uid_of,
 )
 from worker.reports.dicom_sources import as_single_images, refer_to_frames
-from worker.reports.tracking import tracking_uid
+from worker.reports.tracking import case_of, tracking_uid
 
 CENTROID_TOLERANCE_MM = 0.01
 """Between a lesion's centroid in the mask and in the written object: decimals of the header."""
@@ -98,27 +97,28 @@ def write_seg(
         dimension.DimensionOrganizationUID = uid_of(origin, "dimensions")  # highdicom's is random
     describe(seg, report, "MS lesions")
     seg.save_as(path)
-    written = check_seg(path, images.ids)
+    written = check_seg(path, images, report)
     check_joins(written, images.headers[0], "DICOM SEG")
     return written
 
 
 @no_header_text()
-def check_seg(path: Path, ids: Volume) -> hd.seg.Segmentation:
-    """Reads an object and compares every lesion in it with the mask.
+def check_seg(path: Path, images: LesionImages, report: Report) -> hd.seg.Segmentation:
+    """Reads an object and compares every lesion in it with the mask; its segment is that of the lesion's tracking UID.
 
     Raises:
         ResultInconsistent: a lesion is missing, or has another volume or place; names it by its number.
     """
     seg = hd.seg.segread(path)
     numbers = segment_numbers(seg)
-    wanted = _measured(ids.array, ids.affine)
-    if set(numbers) != set(wanted):
-        raise ResultInconsistent(f"DICOM SEG: saw {len(numbers)} lesions, expected {len(wanted)}")
+    wanted = _measured(images.ids.array, images.ids.affine)
+    uids = {lesion: tracking(report, lesion, images.time_point)[1] for lesion in wanted}
+    if sorted(numbers) != sorted(uids.values()):
+        raise ResultInconsistent(f"DICOM SEG: saw {len(numbers)} lesions, expected {len(wanted)} by tracking UID")
     volume = seg.get_volume(combine_segments=True)  # the number of the segment at each voxel
     found = _measured(np.asarray(volume.array), volume.affine)
-    for lesion, number in numbers.items():
-        one, other = found.get(number), wanted[lesion]
+    for lesion, other in wanted.items():
+        one = found.get(numbers[uids[lesion]])
         if one is None or one.voxels != other.voxels or abs(one.mm3 - other.mm3) > SPACING_TOLERANCE * other.mm3:
             seen = 0.0 if one is None else one.mm3
             raise ResultInconsistent(
@@ -130,15 +130,9 @@ def check_seg(path: Path, ids: Volume) -> hd.seg.Segmentation:
     return seg
 
 
-def segment_numbers(seg: hd.seg.Segmentation) -> dict[int, int]:
-    """The segment of each row of the report that the object holds."""
-    return {lesion_of(seg.get_segment_description(n).tracking_id): n for n in seg.segment_numbers}
-
-
-def lesion_of(tracking_id: str | None) -> int:
-    """The number of the report's row in a tracking identifier, 0 where it is not ours."""
-    number = (tracking_id or "").rpartition(" ")[2]
-    return int(number) if number.isdigit() else 0
+def segment_numbers(seg: hd.seg.Segmentation) -> dict[str, int]:
+    """The number of each segment by its tracking UID."""
+    return {str(seg.get_segment_description(n).tracking_uid): n for n in seg.segment_numbers}
 
 
 def tracking(report: Report, lesion: int, time_point: TimePointName) -> tuple[str, UID]:

@@ -15,7 +15,8 @@ from pydicom.valuerep import DA, DT, TM
 
 from service.contracts.errors import ResultInconsistent
 from service.contracts.report import AI_RESULT, Report
-from worker.reports.dicom_sources import frame_of
+from worker.reports.dicom_sources import frame_of, objects_of, reference_to
+from worker.reports.tracking import case_of
 
 MANUFACTURER = "msdelta"
 NOT_VERIFIED = f"{AI_RESULT}. For research use."
@@ -31,11 +32,6 @@ SAME = (
     "AccessionNumber",
 )
 """What a result must have in common with its images."""
-
-
-def case_of(report: Report) -> str:
-    """What tells this report's objects from those of another run."""
-    return report.job_id or report.created.isoformat()
 
 
 def made_by(headers: Sequence[Dataset], report: Report) -> str:
@@ -71,16 +67,7 @@ def acquired_with(header: Dataset) -> list[ContributingEquipment]:
 
 def references_to(headers: Sequence[Dataset]) -> list[Dataset]:
     """A reference to each object that the headers are of, once (PS3.3 10.3)."""
-    objects = {str(one.SOPInstanceUID): one for one in headers}
-    return [reference_to(one) for one in objects.values()]
-
-
-def reference_to(header: Dataset) -> Dataset:
-    """Class and UID of an object."""
-    reference = Dataset()
-    reference.ReferencedSOPClassUID = header.SOPClassUID
-    reference.ReferencedSOPInstanceUID = header.SOPInstanceUID
-    return reference
+    return [reference_to(one) for one in objects_of(headers)]
 
 
 def check_joins(made: Dataset, header: Dataset, what: str) -> None:

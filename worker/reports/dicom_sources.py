@@ -29,6 +29,14 @@ def objects_of(headers: Sequence[Dataset]) -> list[Dataset]:
     return list({str(one.SOPInstanceUID): one for one in reversed(headers)}.values())[::-1]
 
 
+def reference_to(header: Dataset) -> Dataset:
+    """Class and UID of an object."""
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = header.SOPClassUID
+    reference.ReferencedSOPInstanceUID = header.SOPInstanceUID
+    return reference
+
+
 def as_single_images(headers: Sequence[Dataset]) -> list[Dataset]:
     """The headers as highdicom takes them: classic ones as they are, frames under UIDs that stand for them."""
     return [header if frame_of(header) is None else _stand_in(header, n) for n, header in enumerate(headers)]
@@ -47,7 +55,7 @@ def refer_to_frames(seg: hd.seg.Segmentation, headers: Sequence[Dataset]) -> Non
                     source.ReferencedSOPClassUID = header.SOPClassUID
                     source.ReferencedSOPInstanceUID = header.SOPInstanceUID
                     source.ReferencedFrameNumber = header.ReferencedFrameNumber
-    objects = [_reference(one) for one in objects_of(headers)]
+    objects = [reference_to(one) for one in objects_of(headers)]
     seg.SourceImageSequence = objects
     seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence = objects
 
@@ -72,10 +80,3 @@ def _stand_in(header: Dataset, n: int) -> Dataset:
     put(single, "SOPClassUID", MRImageStorage)
     put(single, "SOPInstanceUID", _uid(n))
     return single
-
-
-def _reference(header: Dataset) -> Dataset:
-    reference = Dataset()
-    reference.ReferencedSOPClassUID = header.SOPClassUID
-    reference.ReferencedSOPInstanceUID = header.SOPInstanceUID
-    return reference

@@ -5,7 +5,7 @@ one for the totals of each time point. A lesion that the scan's own grid holds n
 The object is read again and its numbers are compared with the report.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,25 +14,29 @@ import pydicom
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import generate_uid
+from pydicom.sr.coding import Code
+from pydicom.uid import UID, generate_uid
 
 from service.contracts.errors import ResultInconsistent
 from service.contracts.pydicom_silence import no_header_text
 from service.contracts.report import LesionRow, LesionStatus, Report
-from worker.reports.dicom_seg import TimePointName, lesion_of, segment_numbers, tracking
-from worker.reports.dicom_series import MANUFACTURER, SR_SERIES, case_of, check_joins, describe
+from worker.reports.dicom_seg import TimePointName, segment_numbers, tracking
+from worker.reports.dicom_series import MANUFACTURER, SR_SERIES, check_joins, describe
 from worker.reports.dicom_sources import leave_out_positions, objects_of
 from worker.reports.dicom_sr_places import add_place, check_place, place_of
 from worker.reports.sr_measures import CUBIC_MILLIMETRE, finding_site, lesion_measurements, name_own_scheme, volume_mm3
+from worker.reports.tracking import case_of, tracking_uid
 
-PROCEDURE = CodedConcept("24590-2", "LN", "MR Brain")
-TREND: dict[LesionStatus, CodedConcept] = {
-    LesionStatus.NEW: CodedConcept("129721008", "SCT", "New finding"),
-    LesionStatus.ENLARGING: CodedConcept("15454001", "SCT", "Increase in size"),
-    LesionStatus.STABLE: CodedConcept("260388006", "SCT", "No change"),
-    LesionStatus.SHRINKING: CodedConcept("19776001", "SCT", "Decrease in size"),
-    LesionStatus.RESOLVED: CodedConcept("272519000", "SCT", "Absent"),
-    LesionStatus.INDETERMINATE: CodedConcept("82334004", "SCT", "Indeterminate"),
+PROCEDURE = codes.LN.BrainMRI
+NUMBER_OF_LESIONS = CodedConcept("246206008", "SCT", "Number of lesions")
+"""By hand: pydicom's says "(observable entity)" behind it, which viewers would show."""
+TREND: dict[LesionStatus, Code] = {
+    LesionStatus.NEW: codes.SCT.NewFinding,
+    LesionStatus.ENLARGING: codes.SCT.IncreaseInSize,
+    LesionStatus.STABLE: codes.SCT.NoChange,
+    LesionStatus.SHRINKING: codes.SCT.DecreaseInSize,
+    LesionStatus.RESOLVED: codes.SCT.Absent,
+    LesionStatus.INDETERMINATE: codes.SCT.Indeterminate,
 }
 """What each status is called; the name of the evaluation is Trend (122151, DCM)."""
 
@@ -96,47 +100,72 @@ def write_sr(findings: Sequence[Findings], report: Report, path: Path) -> None:
         name_own_scheme(sr)
     describe(sr, report, "MS measurements")
     sr.save_as(path)
-    check_sr(path, [found.time_point for found in findings], report)
-    check_joins(pydicom.dcmread(path, defer_size=1024), study, "DICOM SR")
+    unlocated = [found.time_point for found in findings if not found.headers[0].get("FrameOfReferenceUID")]
+    written = check_sr(path, [found.time_point for found in findings], report, unlocated=unlocated)
+    check_joins(written, study, "DICOM SR")
 
 
 @no_header_text()
-def check_sr(path: Path, time_points: Sequence[TimePointName], report: Report) -> None:
-    """Compares volume, trend and place of every lesion of a written object with the report.
+def check_sr(
+    path: Path, time_points: Sequence[TimePointName], report: Report, *, unlocated: Collection[TimePointName] = ()
+) -> Dataset:
+    """Reads an object and compares volume, trend and place of every lesion, found by its tracking UID, with the report.
+
+    Args:
+        path: of the object.
+        time_points: those that it is about.
+        report: what it should state.
+        unlocated: time points whose scan names no frame of reference: their lesions have no place.
+
+    Returns:
+        What was read, without the image library.
 
     Raises:
         ResultInconsistent: names the lesion.
     """
-    content = _measurements_of(path)
-    groups = [*content.get_volumetric_roi_measurement_groups(), *content.get_image_measurement_groups()]
-    named = {(_time_point_of(group[0]), lesion_of(str(group.tracking_identifier))): group for group in groups}
-    written = {key: group for key, group in named.items() if key[1]}  # not the totals
+    sr = _without_library(path)
+    groups = _groups_by_lesion(sr)
+    totals = [(_text(name), _totals_uid(name, report)) for name in time_points]
     expected = {
-        (_text(name), row.id): (volume_mm3(row, name), row.status, place_of(row, name))
+        (_text(name), tracking(report, row.id, name)[1]): (row, name)
         for name in time_points
         for row in report.lesions
+        if volume_mm3(row, name)
     }
-    expected = {key: value for key, value in expected.items() if value[0]}
-    if written.keys() != expected.keys():
-        raise ResultInconsistent(f"DICOM SR: saw {len(written)} lesions, expected {len(expected)}")
-    for key, (volume, status, place) in expected.items():
-        check_place(written[key][0], place, key[1])
-        found = float(written[key].get_measurements(name=codes.SCT.Volume)[0].value)
-        trends = written[key].get_qualitative_evaluations(name=codes.DCM.Trend)
-        if abs(found - volume) > 1e-6 * volume:
-            raise ResultInconsistent(f"DICOM SR: lesion {key[1]} has {found} mm3, expected {volume}")
-        if [one.value for one in trends] != ([TREND[status]] if status else []):
-            raise ResultInconsistent(f"DICOM SR: lesion {key[1]} has another status than in the report")
+    if sorted(key for key, _ in groups) != sorted([*totals, *expected]):
+        seen = len(groups) - len(totals)
+        raise ResultInconsistent(f"DICOM SR: saw {seen} lesions, expected {len(expected)} by tracking UID")
+    written = dict(groups)
+    for key, (row, name) in expected.items():
+        check_place(written[key][0], None if name in unlocated else place_of(row, name), row.id)
+        _check_lesion(written[key], row, volume_mm3(row, name))
+    return sr
 
 
-def _measurements_of(path: Path) -> hd.sr.MeasurementReport:
-    """What a written object measures; without its image library, which would take most of the reading."""
+def _without_library(path: Path) -> Dataset:
+    """A written object without its image library, which would take most of the reading."""
     written = pydicom.dcmread(path)
     library = codes.DCM.ImageLibrary.value
     written.ContentSequence = [
         one for one in written.ContentSequence if one.ConceptNameCodeSequence[0].CodeValue != library
     ]
-    return hd.sr.MeasurementReport.from_sequence([written], copy=False)
+    return written
+
+
+def _groups_by_lesion(sr: Dataset) -> list[tuple[tuple[str, str], Group]]:
+    """Every measurement group with its time point and tracking UID."""
+    content = hd.sr.MeasurementReport.from_sequence([sr], copy=False)
+    groups: list[Group] = [*content.get_volumetric_roi_measurement_groups(), *content.get_image_measurement_groups()]
+    return [((_time_point_of(group[0]), str(group.tracking_uid)), group) for group in groups]
+
+
+def _check_lesion(group: Group, row: LesionRow, expected_mm3: float) -> None:
+    found = float(group.get_measurements(name=codes.SCT.Volume)[0].value)
+    if abs(found - expected_mm3) > 1e-6 * expected_mm3:
+        raise ResultInconsistent(f"DICOM SR: lesion {row.id} has {found} mm3, expected {expected_mm3}")
+    trends = [one.value for one in group.get_qualitative_evaluations(name=codes.DCM.Trend)]
+    if trends != ([TREND[row.status]] if row.status else []):
+        raise ResultInconsistent(f"DICOM SR: lesion {row.id} has another status than in the report")
 
 
 def _observer(report: Report) -> hd.sr.ObserverContext:
@@ -157,13 +186,14 @@ def _lesions(found: Findings, report: Report) -> list[Group]:
     groups = []
     for row in report.lesions:
         if volume_mm3(row, found.time_point):
-            groups.append(_lesion(found, numbers.get(row.id), row, report))
+            groups.append(_lesion(found, numbers, row, report))
             add_place(groups[-1][0], place_of(row, found.time_point), found.headers[0])
     return groups
 
 
-def _lesion(found: Findings, segment: int | None, row: LesionRow, report: Report) -> Group:
+def _lesion(found: Findings, segments: Mapping[str, int], row: LesionRow, report: Report) -> Group:
     identifier, uid = tracking(report, row.id, found.time_point)
+    segment = segments.get(uid)
     what = {
         "tracking_identifier": hd.sr.TrackingIdentifier(uid=uid, identifier=identifier),
         "time_point_context": hd.sr.TimePointContext(time_point=_text(found.time_point)),
@@ -203,13 +233,11 @@ def _totals(name: TimePointName, report: Report) -> Group:
             unit=CUBIC_MILLIMETRE,
             derivation=codes.SCT.Total,
         ),
-        hd.sr.Measurement(
-            name=CodedConcept("246206008", "SCT", "Number of lesions"), value=count or 0, unit=codes.UCUM.NoUnits
-        ),
+        hd.sr.Measurement(name=NUMBER_OF_LESIONS, value=count or 0, unit=codes.UCUM.NoUnits),
     ]
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
-            uid=generate_uid(entropy_srcs=[case_of(report), *report.model.sha256, name]),
+            uid=_totals_uid(name, report),
             identifier=f"{_text(name)} totals",
         ),
         time_point_context=hd.sr.TimePointContext(time_point=_text(name)),
@@ -217,6 +245,10 @@ def _totals(name: TimePointName, report: Report) -> Group:
         finding_sites=[hd.sr.FindingSite(anatomic_location=codes.SCT.Brain)],
         measurements=measurements,
     )
+
+
+def _totals_uid(name: TimePointName, report: Report) -> UID:
+    return tracking_uid(case_of(report), report.model.sha256, name)
 
 
 def _text(name: TimePointName) -> str:

@@ -5,14 +5,14 @@ Viewers jump to it; a lesion that the scan's own grid holds no voxel of, and tha
 
 import highdicom as hd
 import numpy as np
-from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
 
 from service.contracts.errors import ResultInconsistent
 from service.contracts.report import LesionRow, Point
 from worker.reports.dicom_seg import TimePointName
 
-CENTRE = CodedConcept("111010", "DCM", "Center")
+CENTRE = codes.DCM.Center
 ROUNDING_MM = 0.001
 """Coordinates are 32-bit floats."""
 
@@ -38,14 +38,17 @@ def add_place(container: Dataset, place: Point | None, header: Dataset) -> None:
 
 
 def check_place(container: Dataset, place: Point | None, lesion: int) -> None:
-    """Compares the point of a group, where there is one, with the report.
+    """Compares the point of a group with the report's; without a place there may be none.
 
     Raises:
         ResultInconsistent: names the lesion.
     """
-    for found in places_in(container):
-        if place is None or np.linalg.norm(found - np.asarray(place)) > ROUNDING_MM:
-            raise ResultInconsistent(f"DICOM SR: lesion {lesion} has another place than in the report")
+    found = places_in(container)
+    expected = [] if place is None else [np.asarray(place)]
+    if len(found) != len(expected):
+        raise ResultInconsistent(f"DICOM SR: lesion {lesion} has {len(found)} places, expected {len(expected)}")
+    if any(np.linalg.norm(one - other) > ROUNDING_MM for one, other in zip(found, expected, strict=True)):
+        raise ResultInconsistent(f"DICOM SR: lesion {lesion} has another place than in the report")
 
 
 def places_in(container: Dataset) -> list[np.ndarray]:

@@ -15,13 +15,15 @@ from service.contracts.errors import ResultInconsistent
 from service.contracts.options import Language
 from service.contracts.report import Report
 from worker.reports.conclusion import conclusion
-from worker.reports.dicom_series import MANUFACTURER, case_of
-from worker.reports.fhir_codes import IMAGING, MR_BRAIN, RADIOLOGY, Json, concept, own
+from worker.reports.dicom_series import MANUFACTURER
+from worker.reports.fhir_codes import IMAGING, MR_BRAIN, RADIOLOGY, Json, acquired, concept, own
 from worker.reports.fhir_lesions import lesion_observations
 from worker.reports.fhir_totals import total_observations
 from worker.reports.language import words
+from worker.reports.tracking import case_of
 
-SUBJECT, JOB, WEIGHTS = "urn:msdelta:subject", "urn:msdelta:job", "urn:msdelta:weights:sha256"
+SUBJECT, JOB, OBSERVATION = "urn:msdelta:subject", "urn:msdelta:job", "urn:msdelta:observation"
+WEIGHTS = "urn:msdelta:weights:sha256"
 """Systems of our identifiers."""
 
 
@@ -51,7 +53,10 @@ def fhir_bundle(report: Report, language: Language = "en") -> Json:
         "device": {"reference": device},
     }
     found = {**total_observations(report), **lesion_observations(report)}
-    observations = {f"urn:uuid:{_uuid(report, name)}": {**shared, **one} for name, one in found.items()}
+    observations = {
+        f"urn:uuid:{_uuid(report, name)}": {**shared, "identifier": [_identifier(report, name)], **one}
+        for name, one in found.items()
+    }
     entries = {
         f"urn:uuid:{_uuid(report, 'report')}": _diagnostic_report(report, list(observations), language),
         **observations,
@@ -69,7 +74,6 @@ def fhir_bundle(report: Report, language: Language = "en") -> Json:
 
 def _diagnostic_report(report: Report, results: list[str], language: Language) -> Json:
     says = words(language)
-    when = report.follow_up.acquired
     return {
         "resourceType": "DiagnosticReport",
         "language": language,
@@ -79,7 +83,7 @@ def _diagnostic_report(report: Report, results: list[str], language: Language) -
         "category": [RADIOLOGY],
         "code": MR_BRAIN,
         "subject": _subject(report),
-        **({"effectiveDateTime": when} if when else {}),
+        **acquired(report.follow_up),
         "issued": report.created.isoformat(),
         "result": [{"reference": url} for url in results],
         "conclusion": f"{conclusion(report, says)} {says('notice')} {says('not_verified')}.",
@@ -104,6 +108,11 @@ def _device(report: Report) -> Json:
 
 def _subject(report: Report) -> Json:
     return {"type": "Patient", "identifier": {"system": SUBJECT, "value": case_of(report)}}
+
+
+def _identifier(report: Report, name: str) -> Json:
+    """Of one observation: no other job, and no other observation of this one, has it."""
+    return {"system": OBSERVATION, "value": f"{case_of(report)}/{name.replace(' ', '-')}"}
 
 
 def _uuid(report: Report, name: str) -> uuid.UUID:

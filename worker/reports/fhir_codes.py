@@ -7,7 +7,7 @@ A standard code that nearly fits is worse than none: a receiver cannot see the d
 from typing import Any
 
 from service.contracts.measures import LesionRegion
-from service.contracts.report import LesionStatus
+from service.contracts.report import LesionStatus, StudySummary
 
 Json = dict[str, Any]
 OWN = "urn:msdelta:code"
@@ -41,6 +41,7 @@ BRAIN = coding(SNOMED, "12738006", "Brain structure")
 VOLUME = coding(SNOMED, "118565006", "Volume")
 NUMBER_OF_LESIONS = coding(SNOMED, "246206008", "Number of lesions")
 LONG_AXIS = coding(SNOMED, "103339001", "Long axis")
+TRACKING_UID = coding(DICOM, "112040", "Tracking Unique Identifier")
 TREND = coding(DICOM, "122151", "Trend")
 PROBABILITY = coding(DICOM, "122157", "Probability")
 CERTAINTY = coding(DICOM, "111012", "Certainty of Finding")
@@ -72,8 +73,20 @@ def quantity(value: float, unit: str) -> Json:
 
 
 def component(code: Json, **value: Any) -> Json:
-    """A part of an observation: `valueQuantity=...`, `valueInteger=...` or `valueRange=...`."""
+    """A part of an observation: `valueQuantity=...`, `valueInteger=...`, `valueString=...` or `valueRange=...`."""
     return {"code": code, **value}
+
+
+def number_component(code: str, value: float | None, unit: str, *standard: Json) -> list[Json]:
+    """A number by our code and those of standards that mean the same; nothing where it is not known."""
+    if value is None:
+        return []
+    return [component(concept(own(code, code.replace("-", " ")), *standard), valueQuantity=quantity(value, unit))]
+
+
+def acquired(study: StudySummary) -> Json:
+    """When an observation's study was acquired, where it is known."""
+    return {"effectiveDateTime": study.acquired} if study.acquired else {}
 
 
 def interval_component(interval: tuple[float, float] | None, unit: str, code: str = "interval-95") -> list[Json]:

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable
 
-from service.contracts.report import Counts, Flag, Report, StudySummary
+from service.contracts.report import Counts, Flag, Report
 from worker.reports.fhir_codes import (
     BRAIN,
     NOT_PERFORMED,
     NUMBER_OF_LESIONS,
     VOLUME,
     Json,
+    acquired,
     component,
     concept,
     interval_component,
+    number_component,
     own,
     quantity,
     site,
@@ -31,12 +33,12 @@ def total_observations(report: Report) -> dict[str, Json]:
         found[f"region {row.region.value}"] = {
             "code": concept(own("lesions-in-region", "Lesions in a region of the brain")),
             "bodySite": site(row.region),
-            **_acquired(report.follow_up),
+            **acquired(report.follow_up),
             "component": [
                 component(concept(COUNTED, NUMBER_OF_LESIONS), valueInteger=row.lesions),
                 *_by_status(row.counts),
-                *_volume("baseline-volume", row.baseline_volume_ml),
-                *_volume("follow-up-volume", row.follow_up_volume_ml),
+                *number_component("baseline-volume", row.baseline_volume_ml, "ml", VOLUME),
+                *number_component("follow-up-volume", row.follow_up_volume_ml, "ml", VOLUME),
             ],
         }
     return found | _brain_volume(report)
@@ -50,7 +52,7 @@ def _studies(report: Report) -> Iterable[tuple[str, Json]]:
         small = counts.baseline_from_3_mm3 or 0
         numbers.insert(0, ("baseline", report.baseline, volumes.baseline, spread.baseline, counts.baseline, small))
     for name, study, volume_ml, interval, counted, every in numbers:
-        shared = {"bodySite": concept(BRAIN), **_acquired(study)}
+        shared = {"bodySite": concept(BRAIN), **acquired(study)}
         code = concept(own(f"{name}-lesion-volume", f"Lesion volume, {name}"), VOLUME)
         parts = interval_component(interval, "ml")
         yield (
@@ -75,7 +77,7 @@ def _studies(report: Report) -> Iterable[tuple[str, Json]]:
 
 def _changes(report: Report) -> Iterable[tuple[str, Json]]:
     """Counts by status and whether there is activity; of studies that cannot be compared, why."""
-    shared = {"bodySite": concept(BRAIN), **_acquired(report.follow_up)}
+    shared = {"bodySite": concept(BRAIN), **acquired(report.follow_up)}
     names = {"active": "Any new or enlarging lesion that counts"}
     names |= {"lesions-by-change": "Lesions by change, those that count"}
     names |= {"lesions-by-change-of-any-size": "Lesions by change, of any size"}
@@ -99,9 +101,10 @@ def _brain_volume(report: Report) -> dict[str, Json]:
     if change is None:
         return {}
     made: Json = {"code": concept(own("brain-volume-change", "Brain volume change")), "bodySite": concept(BRAIN)}
-    made |= _acquired(report.follow_up)
+    made |= acquired(report.follow_up)
     if change.percent is None:
-        made["dataAbsentReason"] = concept(NOT_PERFORMED, text=change.reason or "")
+        why = [] if change.code is None else [own(change.code, change.code.replace("_", " "))]
+        made["dataAbsentReason"] = concept(NOT_PERFORMED, *why, text=change.reason or "")
     else:
         made["valueQuantity"] = quantity(change.percent, "%")
         parts = interval_component(change.interval_percent, "%")
@@ -113,13 +116,3 @@ def _by_status(counts: Counts | None) -> list[Json]:
     numbers = {} if counts is None else counts.model_dump()
     codes = {name: concept(own(f"{name}-lesions", f"{name} lesions")) for name in numbers}
     return [component(codes[name], valueInteger=n) for name, n in numbers.items()]
-
-
-def _volume(code: str, volume_ml: float | None) -> list[Json]:
-    if volume_ml is None:
-        return []
-    return [component(concept(own(code, code.replace("-", " ")), VOLUME), valueQuantity=quantity(volume_ml, "ml"))]
-
-
-def _acquired(study: StudySummary) -> Json:
-    return {"effectiveDateTime": study.acquired} if study.acquired else {}

@@ -1,20 +1,20 @@
 """The report as one self-contained page."""
 
-from dataclasses import dataclass
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
+from reportlab.graphics.shapes import Drawing
 
 from service.contracts.options import Language
 from service.contracts.report import LesionStatus, Report
-from worker.reports.charts import glass_chart, trend_chart
 from worker.reports.conclusion import conclusion, subtitle
 from worker.reports.figures import Pictures
+from worker.reports.glass_chart import glass_chart
 from worker.reports.language import Words, words
 from worker.reports.remarks import (
     brain_volume_words,
-    caption_words,
+    captioned,
     glass_words,
     has_intervals,
     lesion_note,
@@ -22,27 +22,19 @@ from worker.reports.remarks import (
     trend_words,
     version_words,
 )
-from worker.reports.status_marks import COLOURS, LIGHTS, SYMBOLS
+from worker.reports.status_marks import COLOURS, FLAG_SYMBOLS, SYMBOLS
 from worker.reports.svg import inline_svg
 from worker.reports.tables import change_table, lesion_table, load_table, quality_table, region_table
+from worker.reports.trend import trend_chart
 
 GLASS_POINTS, TREND_POINTS = 522.0, (250.0, 110.0)
 """Size of the drawings: letters keep their size to them, the page stretches both."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caption:
-    """What stands under a lesion's pictures."""
-
-    name: str
-    status: str
-    text: str
-
-
 def render_html(report: Report, pictures: Pictures | None, language: Language = "en") -> str:
     """The page; nothing in it points outside it."""
     says = words(language)
-    return _template().render(
+    return template("report.html").render(
         report=report,
         words=says,
         notice=says("notice"),
@@ -50,7 +42,7 @@ def render_html(report: Report, pictures: Pictures | None, language: Language = 
         subtitle=subtitle(report, says),
         statuses=[status.value for status in LesionStatus],
         symbols=SYMBOLS,
-        lights=LIGHTS,
+        flag_symbols=FLAG_SYMBOLS,
         colours=COLOURS,
         changes=change_table(report, says),
         load=load_table(report, says),
@@ -65,13 +57,14 @@ def render_html(report: Report, pictures: Pictures | None, language: Language = 
         method=method_lines(report, says),
         versions=version_words(report, says),
         overview=None if pictures is None else pictures.overview,
-        triples=_triples(report, pictures, says),
+        triples=captioned(report, () if pictures is None else pictures.triples, says),
         left_out=0 if pictures is None else pictures.not_shown,
     )
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page of the folder `templates`; a value that is not given is an error."""
     environment = Environment(
         loader=PackageLoader("worker.reports"),
         autoescape=True,
@@ -79,27 +72,21 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html")
+    return environment.get_template(name)
+
+
+def as_markup(drawing: Drawing, alt: str) -> Markup:
+    """A drawing as it stands in a page."""
+    return Markup(inline_svg(drawing, alt))  # noqa: S704 (ours)
 
 
 def _trend(report: Report, words: Words) -> Markup | None:
     drawing = trend_chart(report, words, *TREND_POINTS)
-    return None if drawing is None else Markup(inline_svg(drawing, trend_words(report, words)))  # noqa: S704 (ours)
+    return None if drawing is None else as_markup(drawing, trend_words(report, words))
 
 
 def _glass(pictures: Pictures | None, words: Words) -> Markup | None:
     if pictures is None or pictures.glass_brain is None:
         return None
     drawing = glass_chart(pictures.glass_brain, words, GLASS_POINTS)
-    return Markup(inline_svg(drawing, glass_words(pictures.glass_brain, words)))  # noqa: S704 (ours)
-
-
-def _triples(report: Report, pictures: Pictures | None, words: Words) -> list[tuple[object, Caption]]:
-    rows = {row.id: row for row in report.lesions}
-    found: list[tuple[object, Caption]] = []
-    for picture in () if pictures is None else pictures.triples:
-        row = rows[picture.lesion_id or 0]
-        status = "lesion" if row.status is None else row.status.value
-        name = words("pictures.caption", id=row.id)
-        found.append((picture, Caption(name=name, status=status, text=caption_words(row, report, words))))
-    return found
+    return as_markup(drawing, glass_words(pictures.glass_brain, words))

@@ -13,10 +13,11 @@ from importlib.resources import files
 
 import yaml
 
+from service.contracts.measures import BrainVolumeChange
 from service.contracts.options import Language
 from service.contracts.report import Check, Reason, Report
 
-OWN_WORDS = ("reasons", "sentences", "units", "limits")
+OWN_WORDS = ("reasons", "not_given", "units", "limits")
 """Parts of the catalogue that stand in for English words of the report: English has none of its own."""
 
 
@@ -98,12 +99,13 @@ class Words:
         saw = self.answer(check.value) if isinstance(check.value, str) else self.number(check.value)
         return f"{saw} {self.unit(check.unit)}".rstrip()
 
-    def sentence(self, text: str) -> str:
-        """A sentence of the report; after a colon it may name gates."""
-        start, _, names = text.partition(": ")
-        key = f"sentences.{start}"
+    def why_not_given(self, change: BrainVolumeChange) -> str:
+        """Why the change of the brain's volume is not given; after a colon it may name gates."""
+        reason = change.reason or self("quality.not_measured")
+        key = f"not_given.{change.code}"
         if key not in self:
-            return text
+            return reason
+        _, _, names = reason.partition(": ")
         return self(key) + (f": {', '.join(self.gate(one) for one in names.split(', '))}" if names else "")
 
     def reason(self, reason: Reason, report: Report) -> str:

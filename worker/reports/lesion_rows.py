@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from model.changes import ChangeAnalysis, LesionChange
 from model.lesion_measures import LesionMeasures
 from model.lesions import equivalent_diameter_mm
 from model.repeatability import volume_interval
 from model.rules import NoiseRules
 from model.statuses import Status
-from model.volume import Affine, world_from_voxel
+from model.volume import Affine
 from service.contracts.measures import Interval, LesionRegion
 from service.contracts.report import Counts, LesionRow, LesionStatus, RegionRow
 from worker.comparing import Measured
+from worker.reports.rounding import moved, rounded, rounded_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,13 +62,11 @@ def _row(change: LesionChange, measured: LesionMeasures | None, places: Places, 
         id=change.id,
         status=None if change.status is None else LesionStatus(change.status.value),
         counted=change.counted,
-        baseline_volume_mm3=_rounded(change.baseline_mm3, 2),
+        baseline_volume_mm3=rounded(change.baseline_mm3, 2),
         follow_up_volume_mm3=round(change.follow_up_mm3, 2),
         equivalent_diameter_mm=round(equivalent_diameter_mm(change.largest_mm3), 2),
-        centroid_mm=_moved(change.centroid_mm, places.follow_up_from_grid),
-        baseline_centroid_mm=None
-        if there is None
-        else _moved(change.baseline_centroid_mm or change.centroid_mm, there),
+        centroid_mm=moved(change.centroid_mm, places.follow_up_from_grid),
+        baseline_centroid_mm=None if there is None else moved(change.baseline_centroid_mm or change.centroid_mm, there),
         new_part_volume_mm3=round(change.new_part_mm3, 2),
         baseline_components=change.baseline_components,
         follow_up_components=change.follow_up_components,
@@ -77,22 +74,12 @@ def _row(change: LesionChange, measured: LesionMeasures | None, places: Places, 
         region=None if place is None else LesionRegion(place.value),
         surface_mm2=None if measured is None else round(measured.surface_mm2, 2),
         long_axis_mm=None if measured is None else round(measured.long_axis_mm, 2),
-        flair_change_sd=None if measured is None else _rounded(measured.flair_change_sd, 3),
-        certainty=_rounded(change.certainty, 3),
+        flair_change_sd=None if measured is None else rounded(measured.flair_change_sd, 3),
+        certainty=rounded(change.certainty, 3),
         baseline_interval_mm3=_interval(change.baseline_mm3, noise),
         follow_up_interval_mm3=_interval(change.follow_up_mm3, noise),
     )
 
 
 def _interval(volume_mm3: float | None, noise: NoiseRules) -> Interval | None:
-    found = None if volume_mm3 is None else volume_interval(volume_mm3, noise.volume_log_sd)
-    return None if found is None else (round(found[0], 2), round(found[1], 2))
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
-
-
-def _moved(point: tuple[float, float, float], target_from_grid: Affine) -> tuple[float, float, float]:
-    x, y, z = world_from_voxel(target_from_grid, np.array([point]))[0]
-    return round(float(x), 2), round(float(y), 2), round(float(z), 2)
+    return None if volume_mm3 is None else rounded_interval(volume_interval(volume_mm3, noise.volume_log_sd), 2)

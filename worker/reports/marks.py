@@ -1,17 +1,20 @@
-"""The mark of each status in a drawing: told apart by its shape alone, so that a grey print says the same.
+"""The mark of each status in a drawing, and its letters: told apart by shape alone, so that a grey print says the same.
 
 Filled is activity (new: a disc with a cross, enlarging: a triangle up), hollow is regress (shrinking: a triangle down,
 resolved: a ring), a hollow square is indeterminate, a small grey dot is stable.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
-from reportlab.graphics.shapes import Circle, Group, Line, Polygon, Rect, Shape, SolidShape
+from reportlab.graphics.shapes import Circle, Group, Line, Polygon, Rect, Shape, SolidShape, String
 from reportlab.lib.colors import Color, HexColor, white
 
+from worker.reports.fonts import BOLD, FONT
 from worker.reports.status_marks import COLOURS
 
 EDGE = HexColor("#1a1d21")
+GREY = HexColor("#555555")
 DOT = HexColor("#9aa0a6")
 Place = tuple[float, float]
 
@@ -19,6 +22,19 @@ Place = tuple[float, float]
 def mark(status: str, at: Place, radius: float) -> Group:
     """Points; a stable lesion's dot is smaller than the rest."""
     return Group(*MARKS[status](at, radius, HexColor(COLOURS.get(status, "#1a1d21"))))
+
+
+def lettering(
+    text: str,
+    at: Place,
+    size: float,
+    colour: Color,
+    *,
+    anchor: Literal["start", "middle"] = "start",
+    bold: bool = False,
+) -> String:
+    """Words in a drawing; place and size in points."""
+    return String(*at, text, fontName=BOLD if bold else FONT, fontSize=size, fillColor=colour, textAnchor=anchor)
 
 
 def _new(at: Place, r: float, colour: Color) -> list[Shape]:

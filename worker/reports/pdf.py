@@ -14,17 +14,17 @@ from reportlab.platypus import CondPageBreak, Flowable, Image, KeepTogether, Par
 
 from service.contracts.options import Language
 from service.contracts.report import LesionStatus, Report
-from worker.reports.charts import glass_chart, trend_chart
 from worker.reports.conclusion import conclusion, subtitle
 from worker.reports.figures import Picture, Pictures
 from worker.reports.fonts import load_fonts
+from worker.reports.glass_chart import glass_chart
 from worker.reports.language import Words, words
 from worker.reports.pdf_page import ANSWER, BODY, HEADING, LONG_ANSWER, SMALL, WIDTH, print_pages
 from worker.reports.pdf_samples import samples
 from worker.reports.pdf_tables import OWN_FONT, Style, set_table
 from worker.reports.remarks import (
     brain_volume_words,
-    caption_words,
+    captioned,
     has_intervals,
     lesion_note,
     method_lines,
@@ -39,6 +39,7 @@ from worker.reports.tables import (
     region_table,
     status_words,
 )
+from worker.reports.trend import trend_chart
 
 LONG = 60
 """Characters from which the answer is set smaller."""
@@ -153,14 +154,10 @@ def _ground(report: Report, words: Words) -> list[Flowable]:
 def _triples(report: Report, pictures: Pictures, words: Words) -> Table:
     """Two in a row, each with its lesion in words."""
     width = (WIDTH - GAP) / 2
-    rows = {row.id: row for row in report.lesions}
     cells: list[list[Flowable]] = []
-    for picture in pictures.triples:
-        row = rows[picture.lesion_id or 0]
-        what = words("status.lesion") if row.status is None else status_words(row.status.value, words)
-        name = words("pictures.caption", id=row.id)
-        caption = f"{name}: <b>{what}</b> {caption_words(row, report, words)}"
-        cells.append([_image(picture, width), Paragraph(caption, BODY)])
+    for picture, caption in captioned(report, pictures.triples, words):
+        text = f"{caption.name}: <b>{status_words(caption.status, words)}</b> {escape(caption.text)}"
+        cells.append([_image(picture, width), Paragraph(text, BODY)])
     if len(cells) % 2:
         cells.append([Spacer(0, 0)])
     pairs = [[*cells[n : n + 2]] for n in range(0, len(cells), 2)]

@@ -107,9 +107,7 @@ def _cell(cell: Cell, look: ParagraphStyle) -> Paragraph:
     return Paragraph(escape(cell.text) + (below if cell.below else ""), look)
 
 
-def _style(
-    size: float, *, bold: bool = False, text: bool = False, centred: bool = False, grey: bool = False
-) -> ParagraphStyle:
+def _style(size: float, *, bold: bool, text: bool, centred: bool, grey: bool = False) -> ParagraphStyle:
     numbers = CENTRE if centred else RIGHT
     return ParagraphStyle(
         "cell",

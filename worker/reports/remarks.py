@@ -1,7 +1,11 @@
 """What stands around tables and pictures in words: notes, captions, and how the report was made."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from service.contracts.report import LesionRow, Report
 from worker.reports.conclusion import made_with, series_used
+from worker.reports.figures import Picture
 from worker.reports.glass_brain import GlassBrain
 from worker.reports.language import Words
 from worker.reports.rule_sizes import sizes
@@ -18,9 +22,7 @@ def brain_volume_words(report: Report, words: Words) -> str:
     if change is None:
         return ""
     if change.percent is None:
-        return words(
-            "brain_volume.not_given", reason=words.sentence(change.reason or "") or words("quality.not_measured")
-        )
+        return words("brain_volume.not_given", reason=words.why_not_given(change))
     spread = ""
     if change.interval_percent is not None:
         low, high = (words.number(one, 2, sign=True) for one in change.interval_percent)
@@ -28,7 +30,28 @@ def brain_volume_words(report: Report, words: Words) -> str:
     return words("brain_volume.given", percent=words.number(change.percent, 2, sign=True), interval=spread)
 
 
-def caption_words(row: LesionRow, report: Report, words: Words) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """What stands under a lesion's pictures."""
+
+    name: str
+    status: str
+    """A key of `worker.reports.status_marks`."""
+    text: str
+
+
+def captioned(report: Report, triples: Sequence[Picture], words: Words) -> list[tuple[Picture, Caption]]:
+    """The pictures of each changed lesion with their caption."""
+    rows: dict[int | None, LesionRow] = {row.id: row for row in report.lesions}
+    return [(picture, _caption(rows[picture.lesion_id], report, words)) for picture in triples]
+
+
+def _caption(row: LesionRow, report: Report, words: Words) -> Caption:
+    status = "lesion" if row.status is None else row.status.value
+    return Caption(name=words("pictures.caption", id=row.id), status=status, text=_caption_text(row, report, words))
+
+
+def _caption_text(row: LesionRow, report: Report, words: Words) -> str:
     """`456 → 1432 mm³, periventricular`."""
     before, after = (words.number(one or 0.0, 0) for one in (row.baseline_volume_mm3, row.follow_up_volume_mm3))
     parts = [words("pictures.volumes", before=before, after=after)]

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from service.contracts.report import Counts, LesionStatus
 from service.contracts.series_report import LedgerRow, PairSummary, SeriesReport, VisitSummary
-from worker.reports.rule_sizes import sizes_of
-from worker.reports.status_marks import COLOURS, LIGHTS, SYMBOLS
-from worker.reports.trend import trend
+from worker.reports.html import as_markup, template
+from worker.reports.language import Words, words
+from worker.reports.rule_sizes import sizes
+from worker.reports.status_marks import COLOURS, FLAG_SYMBOLS, SYMBOLS
+from worker.reports.trend import Course, Visits, count_course, draw_courses, visits_of, volume_course
 
 EVENTS = {
     "appeared": "appeared",
@@ -22,6 +23,8 @@ EVENTS = {
     "new_part": "new lesion beside it",
     "part_gone": "lesion beside it gone",
 }
+TREND_POINTS = (290.0, 115.0)
+"""Size of a drawing: letters keep their size to it, the page stretches both."""
 ROLES = {"adjacent": "next visit", "first_to_last": "first to last", "not_used": "tried, not used"}
 
 
@@ -37,23 +40,19 @@ class Cell:
 
 def render_series_html(report: SeriesReport) -> str:
     """The page; nothing in it points outside it."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("worker.reports").joinpath("series.html").read_text(encoding="utf-8"))
+    says = words("en")
+    size = sizes(report, says)
     followed = [visit for visit in report.visits if visit.followed]
-    sizes = sizes_of(report.rules)
-    counted = f"Lesions from {sizes['counted']} mm³"
-    return template.render(
+    return template("series.html").render(
         report=report,
+        words=says,
+        sizes=size,
         headline=headline(report),
         subtitle=subtitle(report),
         names={visit.visit: name_of(visit) for visit in report.visits},
         followed=followed,
-        trends=[
-            trend("Lesion volume, ml", [(name_of(v), days_of(v), v.volume_ml) for v in followed], digits=2),
-            trend(counted, [(name_of(v), days_of(v), float(v.lesions)) for v in followed], digits=0),
-        ]
-        if len(followed) > 1
-        else [],
+        trends=_trends(followed, says, size) if len(followed) > 1 else [],
+        has_intervals=any(one.volume_interval_ml is not None for one in followed),
         used=[pair for pair in report.pairs if pair.role != "not_used"],
         cells={row.id: [cell_of(row, place) for place in range(len(row.visits))] for row in report.ledger},
         whole={row.id: whole_change(row) for row in report.ledger},
@@ -61,11 +60,27 @@ def render_series_html(report: SeriesReport) -> str:
         statuses=[status.value for status in LesionStatus],
         symbols=SYMBOLS,
         colours=COLOURS,
-        lights=LIGHTS,
+        flag_symbols=FLAG_SYMBOLS,
         roles=ROLES,
-        sizes=sizes,
         aligned=next((pair.registration for pair in report.pairs if pair.registration is not None), None),
     )
+
+
+def _trends(followed: list[VisitSummary], words: Words, size: dict[str, str]) -> list[Markup]:
+    """Volume and number of lesions over the visits that are followed."""
+    visits = visits_of([name_of(one) for one in followed], [days_of(one) for one in followed])
+    intervals = [one.volume_interval_ml for one in followed]
+    courses = (
+        volume_course([one.volume_ml for one in followed], intervals, words),
+        count_course([one.lesions for one in followed], words, size),
+    )
+    return [as_markup(draw_courses([one], visits, *TREND_POINTS), _said(one, visits)) for one in courses]
+
+
+def _said(course: Course, visits: Visits) -> str:
+    """The same in words, for those who do not see it."""
+    at = "; ".join(f"{name}: {label}" for name, label in zip(visits.names, course.labels, strict=True))
+    return f"{course.title}: {at}"
 
 
 def headline(report: SeriesReport) -> str:

@@ -4,15 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import numpy as np
-
 from model.ledger import LedgerChange, LesionAtVisit
 from model.repeatability import total_interval, volume_interval
-from model.rules import ROUNDING, NoiseRules
+from model.rules import NoiseRules
 from model.visit_chain import Pair
-from model.volume import world_from_voxel
-from service.contracts.measures import REGIONS_NOTE, Interval, LesionRegion
-from service.contracts.report import Flag, LesionRow, LesionStatus, ModelInfo, Point, Reason, Versions
+from service.contracts.measures import REGIONS_NOTE, LesionRegion
+from service.contracts.report import Flag, LesionRow, LesionStatus, ModelInfo, Reason, Versions
 from service.contracts.series_report import (
     SERIES_SCHEMA_VERSION,
     LedgerRow,
@@ -28,8 +25,9 @@ from worker.brain_change import brain_volume_change
 from worker.comparing import Measured
 from worker.measurement_rules import Profile
 from worker.reports.lesion_rows import Places, count, lesion_rows, region_rows
+from worker.reports.rounding import moved, rounded_interval
 from worker.reports.summary import registration_info, study_summary, versions
-from worker.reports.tracking import tracking_uid
+from worker.reports.tracking import case_of, tracking_uid
 from worker.segmentation import Segmented
 from worker.visit_case import FollowedLedger, SeriesOutcome
 
@@ -130,10 +128,10 @@ def _visit(number: int, inputs: SeriesReportInputs, noise: NoiseRules) -> VisitS
         followed=number in outcome.chain,
         study=study_summary(outcome.time_points[number], inputs.mask_volumes_ml[number]),
         mask=inputs.masks[number],
-        lesions=sum(volume >= inputs.profile.rules.counted_mm3 - ROUNDING for volume in lesions.volumes_mm3),
+        lesions=sum(inputs.profile.rules.counts(volume) for volume in lesions.volumes_mm3),
         lesions_from_3_mm3=len(lesions.volumes_mm3),
         volume_ml=round(lesions.total_mm3 / 1000, 4),
-        volume_interval_ml=_rounded(total_interval(lesions.total_mm3 / 1000, noise.total_log_sd), 4),
+        volume_interval_ml=rounded_interval(total_interval(lesions.total_mm3 / 1000, noise.total_log_sd), 4),
     )
 
 
@@ -169,14 +167,13 @@ def _role(place: Pair | None, length: int) -> PairRole:
 def _ledger(
     found: FollowedLedger, pairs: PairRows, inputs: SeriesReportInputs, noise: NoiseRules
 ) -> Iterable[LedgerRow]:
-    case = inputs.job_id or inputs.created.isoformat()
     chain = found.visits.chain
     for lesion in found.ledger.lesions:
         changes = tuple(_interval(change, found, pairs[change.pair]) for change in lesion.changes)
         visits = zip(chain, lesion.visits, strict=True)
         yield LedgerRow(
             id=lesion.id,
-            uid=tracking_uid(case, inputs.model.sha256, f"lesion {lesion.id}"),
+            uid=tracking_uid(case_of(inputs), inputs.model.sha256, f"lesion {lesion.id}"),
             counted=lesion.counted,
             visits=tuple(_at_visit(visit + 1, at, inputs.outcome.segmented[visit], noise) for visit, at in visits),
             changes=changes,
@@ -196,21 +193,12 @@ def _at_visit(number: int, at: LesionAtVisit, segmented: Segmented, noise: Noise
     return LesionVisit(
         visit=number,
         volume_mm3=round(at.volume_mm3, 2),
-        interval_mm3=_rounded(volume_interval(at.volume_mm3, noise.volume_log_sd), 2),
+        interval_mm3=rounded_interval(volume_interval(at.volume_mm3, noise.volume_log_sd), 2),
         components=at.components,
-        centroid_mm=None if at.centroid_mm is None else _on_flair(at.centroid_mm, segmented),
+        centroid_mm=None if at.centroid_mm is None else moved(at.centroid_mm, segmented.flair_from_grid),
         probability=round(at.probability, 4),
         covered=at.covered,
     )
-
-
-def _rounded(interval: Interval | None, digits: int) -> Interval | None:
-    return None if interval is None else (round(interval[0], digits), round(interval[1], digits))
-
-
-def _on_flair(point: Point, segmented: Segmented) -> Point:
-    x, y, z = world_from_voxel(segmented.flair_from_grid, np.array([point]))[0]
-    return round(float(x), 2), round(float(y), 2), round(float(z), 2)
 
 
 def _interval(change: LedgerChange, found: FollowedLedger, rows: Sequence[LesionRow]) -> LesionInterval:

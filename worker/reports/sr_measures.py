@@ -8,6 +8,7 @@ import highdicom as hd
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 from service.contracts.measures import LesionRegion
 from service.contracts.report import LesionRow
@@ -15,15 +16,19 @@ from worker.reports.dicom_seg import TimePointName
 from worker.reports.dicom_series import MANUFACTURER
 
 CUBIC_MILLIMETRE = codes.UCUM.CubicMillimeter
-LONG_AXIS = CodedConcept("103339001", "SCT", "Long Axis")
-PROBABILITY = CodedConcept("122157", "DCM", "Probability")
-CERTAINTY = CodedConcept("111012", "DCM", "Certainty of Finding")
 OWN_SCHEME = "99MSDELTA"
-REGIONS = {
-    region: CodedConcept(region.value.upper()[:16], OWN_SCHEME, region.value.replace("_", " ").capitalize())
-    for region in LesionRegion
+REGION_CODES = {
+    LesionRegion.INFRATENTORIAL: "INFRATENTORIAL",
+    LesionRegion.PERIVENTRICULAR: "PERIVENTRICULAR",
+    LesionRegion.JUXTACORTICAL: "JUXTACORTICAL",
+    LesionRegion.DEEP_WHITE_MATTER: "DEEP_WM",
 }
-"""Topographical modifiers of the brain; the standard has no code for the regions of MS lesions. Values: 16 letters."""
+"""A Code Value has at most 16 characters (PS3.5 6.2, SH)."""
+REGIONS = {
+    region: CodedConcept(code, OWN_SCHEME, region.value.replace("_", " ").capitalize())
+    for region, code in REGION_CODES.items()
+}
+"""Topographical modifiers of the brain; the standard has no code for the regions of MS lesions."""
 
 
 def name_own_scheme(sr: Dataset) -> None:
@@ -53,23 +58,33 @@ def lesion_measurements(row: LesionRow, name: TimePointName) -> list[hd.sr.Measu
         hd.sr.Measurement(
             name=codes.SCT.Volume, value=volume, unit=CUBIC_MILLIMETRE, properties=_uncertainty(row, name, volume)
         ),
-        hd.sr.Measurement(name=PROBABILITY, value=row.probability, unit=codes.UCUM.NoUnits),
+        hd.sr.Measurement(name=codes.DCM.Probability, value=row.probability, unit=codes.UCUM.NoUnits),
     ]
     if row.certainty is not None:
         percent = round(100 * row.certainty, 4)
-        measured.append(hd.sr.Measurement(name=CERTAINTY, value=percent, unit=codes.UCUM.Percent))
+        measured.append(hd.sr.Measurement(name=codes.DCM.CertaintyOfFinding, value=percent, unit=codes.UCUM.Percent))
     at_larger = volume >= max(row.baseline_volume_mm3 or 0.0, row.follow_up_volume_mm3)
     if at_larger and row.long_axis_mm is not None:
-        measured.append(hd.sr.Measurement(name=LONG_AXIS, value=row.long_axis_mm, unit=codes.UCUM.Millimeter))
+        measured.append(hd.sr.Measurement(name=codes.SCT.LongAxis, value=row.long_axis_mm, unit=codes.UCUM.Millimeter))
     return measured
 
 
 def _uncertainty(row: LesionRow, name: TimePointName, volume: float) -> hd.sr.MeasurementProperties | None:
-    """How far the 95 % interval reaches above and below the volume (TID 310)."""
+    """How far the 95 % interval reaches above and below the volume, mm3 (TID 310)."""
     interval = row.baseline_interval_mm3 if name == "baseline" else row.follow_up_interval_mm3
     if interval is None:
         return None
-    return hd.sr.MeasurementProperties(
-        upper_measurement_uncertainty=round(interval[1] - volume, 2),
-        lower_measurement_uncertainty=round(volume - interval[0], 2),
+    low, high = interval
+    properties = hd.sr.MeasurementProperties()  # its own arguments would give a range of a volume the unit "1"
+    properties.append(_range(codes.SCT.RangeOfUpperMeasurementUncertainty, high - volume))
+    properties.append(_range(codes.SCT.RangeOfLowerMeasurementUncertainty, volume - low))
+    return properties
+
+
+def _range(name: Code, reach_mm3: float) -> hd.sr.NumContentItem:
+    return hd.sr.NumContentItem(
+        name=name,
+        value=round(reach_mm3, 2),
+        unit=CUBIC_MILLIMETRE,
+        relationship_type=hd.sr.RelationshipTypeValues.HAS_PROPERTIES,
     )

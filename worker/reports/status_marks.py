@@ -1,4 +1,4 @@
-"""How the status of a lesion looks: a colour, a symbol and a kind of line, so that no reader depends on colour."""
+"""How a lesion's status looks (colour, symbol, kind of line) and a gate's flag (symbol): none by colour alone."""
 
 from typing import Literal
 
@@ -36,5 +36,5 @@ LINES: dict[str, Line] = {
 }
 """What outlines keep on a grey print: solid is activity, dotted has no lesion or no certain one at follow-up."""
 
-LIGHTS: dict[str, str] = {"green": "●", "amber": "◆", "red": "■"}
+FLAG_SYMBOLS: dict[str, str] = {"green": "●", "amber": "◆", "red": "■"}
 """A shape for each flag of a quality gate."""

@@ -9,7 +9,7 @@ from model.changes import ChangeAnalysis
 from model.lesions import LesionMap
 from model.repeatability import total_change_interval, total_interval
 from model.rules import NoiseRules, Rules
-from service.contracts.measures import REGIONS_NOTE, BrainVolumeChange, Interval, VolumeIntervalsMl
+from service.contracts.measures import REGIONS_NOTE, BrainVolumeChange, VolumeIntervalsMl
 from service.contracts.report import (
     LesionCounts,
     LesionRow,
@@ -28,7 +28,8 @@ from worker.comparing import Measured
 from worker.measurement_rules import DEFAULT, Profile, packaged_measurement_rules
 from worker.quality import Assessment
 from worker.reports.lesion_rows import Places, count, lesion_rows, region_rows
-from worker.reports.tracking import tracking_uid
+from worker.reports.rounding import rounded_interval
+from worker.reports.tracking import case_of, tracking_uid
 from worker.segmentation import Segmented
 
 LIBRARIES = (
@@ -123,9 +124,8 @@ def build_report(inputs: ReportInputs) -> Report:
 
 def _tracked(rows: tuple[LesionRow, ...], inputs: ReportInputs) -> tuple[LesionRow, ...]:
     """The rows with the UID that each lesion is tracked by."""
-    case = inputs.job_id or inputs.created.isoformat()
     of_row = {
-        row.id: inputs.known_uids.get(row.id) or tracking_uid(case, inputs.model.sha256, f"lesion {row.id}")
+        row.id: inputs.known_uids.get(row.id) or tracking_uid(case_of(inputs), inputs.model.sha256, f"lesion {row.id}")
         for row in rows
     }
     return tuple(row.model_copy(update={"tracking_uid": str(of_row[row.id])}) for row in rows)
@@ -155,14 +155,10 @@ def _volume_intervals(
     if before is not None and comparable:
         change = total_change_interval(before, after, noise.total_change_log_sd)
     return VolumeIntervalsMl(
-        baseline=None if before is None else _rounded(total_interval(before, noise.total_log_sd)),
-        follow_up=_rounded(total_interval(after, noise.total_log_sd)),
-        change=_rounded(change),
+        baseline=None if before is None else rounded_interval(total_interval(before, noise.total_log_sd), 4),
+        follow_up=rounded_interval(total_interval(after, noise.total_log_sd), 4),
+        change=rounded_interval(change, 4),
     )
-
-
-def _rounded(interval: Interval | None) -> Interval | None:
-    return None if interval is None else (round(interval[0], 4), round(interval[1], 4))
 
 
 def _lesion_counts(baseline: LesionMap | None, follow_up: LesionMap, rules: Rules) -> LesionCounts:

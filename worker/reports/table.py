@@ -31,6 +31,7 @@ COLUMNS = (
     "baseline_interval_high_mm3",
     "follow_up_interval_low_mm3",
     "follow_up_interval_high_mm3",
+    "tracking_uid",
 )
 
 
@@ -64,4 +65,5 @@ def _cells(row: LesionRow) -> list[object]:
         row.certainty,
         *(row.baseline_interval_mm3 or (None, None)),
         *(row.follow_up_interval_mm3 or (None, None)),
+        row.tracking_uid,
     ]

@@ -6,7 +6,7 @@ from service.contracts.measures import Interval
 from service.contracts.report import LesionRow, LesionStatus, Report
 from worker.reports.language import Words
 from worker.reports.rule_sizes import sizes
-from worker.reports.status_marks import LIGHTS, SYMBOLS
+from worker.reports.status_marks import FLAG_SYMBOLS, SYMBOLS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Table:
 
 def status_words(status: str, words: Words) -> str:
     """`▲ enlarging`."""
-    return f"{SYMBOLS[status]}\N{NO-BREAK SPACE}{words(f'status.{status}')}"
+    return f"{SYMBOLS[status]}\N{NO-BREAK SPACE}{words(f'status.{status}')}".lstrip()  # a lesion alone has no symbol
 
 
 def status_head(status: str, words: Words) -> str:
@@ -156,7 +156,7 @@ def quality_table(report: Report, words: Words) -> Table:
 
 def flag_words(flag: str, words: Words) -> str:
     """`◆ amber`."""
-    return f"{LIGHTS[flag]} {words(f'flag.{flag}')}"
+    return f"{FLAG_SYMBOLS[flag]} {words(f'flag.{flag}')}"
 
 
 def lesion_table(report: Report, words: Words) -> Table:

@@ -12,7 +12,7 @@ from worker.reports.language import words
 from worker.reports.remarks import brain_volume_words, method_lines, version_words
 from worker.reports.summary import build_report
 
-NOT_SURE = "Keine neue oder größenprogrediente Läsion seit dem 01.03.2023: nicht aktiv. 1 Läsion ist nicht beurteilbar."
+NOT_SURE = "Keine neue oder größenprogrediente Läsion seit dem 01.03.2023: nicht aktiv. 1 Läsion ist im Verlauf unklar."
 EN, DE = words("en"), words("de")
 
 
@@ -60,14 +60,16 @@ def test_the_conclusion_is_the_answer(report, counts, english, german):
 def test_studies_that_cannot_be_compared_say_why():
     report = build_report(report_case.not_comparable())
     assert conclusion(report, EN).startswith("Not comparable: the two brain masks do not lie on each other")
-    assert conclusion(report, DE).startswith("Nicht vergleichbar: die beiden Hirnmasken liegen nach der Registrierung")
+    assert conclusion(report, DE).startswith(
+        "Nicht vergleichbar: die Hirnmasken beider Untersuchungen sind nach der Registrierung"
+    )
     assert "gemessen 0,4 Dice" in conclusion(report, DE)
 
 
 def test_one_time_point_counts_its_lesions():
     report = build_report(report_case.single())
     assert conclusion(report, EN) == "5 lesions, 3.37 ml, at one time point."
-    assert conclusion(report, DE) == "5 Läsionen, 3,37 ml, zu einem Zeitpunkt."
+    assert conclusion(report, DE) == "5 Läsionen, 3,37 ml, nur ein Untersuchungszeitpunkt."
 
 
 def test_without_a_date_it_speaks_of_the_baseline(report):

@@ -20,7 +20,7 @@ def write_result(folder: Path, *, kind: str = "binary") -> None:
     write_pages(folder, report, None)
     write_dicom(folder, report, [images], kind=kind)
     write_dicom_pages(folder, report, scan, headers)
-    write_report(folder, report)
+    write_report(folder / "report.json", report)
 
 
 @pytest.fixture(scope="module")

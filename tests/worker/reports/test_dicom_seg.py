@@ -42,7 +42,8 @@ def report() -> Report:
     row = build_report(longitudinal()).lesions[0]
     rows = (("new", 3), ("stable", 7))
     made: tuple[LesionRow, ...] = tuple(
-        row.model_copy(update={"id": number, "status": LesionStatus(status)}) for status, number in rows
+        row.model_copy(update={"id": number, "status": LesionStatus(status), "tracking_uid": f"2.25.{number}"})
+        for status, number in rows
     )
     return build_report(longitudinal()).model_copy(update={"lesions": made})
 
@@ -62,6 +63,10 @@ def images_in(
     for lesion, box in BOXES.items():
         ids[box] = lesion
     return LesionImages(time_point="follow_up", ids=stack.volume.like(ids), headers=read_headers(stack.instances))
+
+
+def with_ids(images: LesionImages, ids: np.ndarray) -> LesionImages:
+    return replace(images, ids=images.ids.like(ids))
 
 
 def measured(path: Path) -> dict[str, tuple[int, np.ndarray]]:
@@ -88,12 +93,12 @@ def test_one_voxel_elsewhere_is_seen_in_either_kind_of_object(
 ) -> None:
     images = images_in(tmp_path / "flair", tilt=(5.0, 2.0, 1.0))
     write_seg(images, report, tmp_path / "seg.dcm", kind=kind)
-    check_seg(tmp_path / "seg.dcm", images.ids)
+    check_seg(tmp_path / "seg.dcm", images, report)
     elsewhere = images.ids.array.copy()
     elsewhere[5, 6, 2], elsewhere[9, 6, 2] = 0, 3  # as many voxels
 
     with pytest.raises(ResultInconsistent, match=r"lesion 3 lies \d+\.\d+ mm"):
-        check_seg(tmp_path / "seg.dcm", images.ids.like(elsewhere))
+        check_seg(tmp_path / "seg.dcm", with_ids(images, elsewhere), report)
 
 
 @pytest.mark.parametrize(("plane", "tilt", "reverse"), ORIENTATIONS)
@@ -188,18 +193,22 @@ def test_a_lesion_is_tracked_over_both_time_points_and_uids_are_repeatable(tmp_p
 def test_an_object_that_lies_elsewhere_is_not_delivered(tmp_path: Path, report: Report) -> None:
     images = images_in(tmp_path / "flair")
     write_seg(images, report, tmp_path / "seg.dcm")
-    check_seg(tmp_path / "seg.dcm", images.ids)
+    check_seg(tmp_path / "seg.dcm", images, report)
     moved = images.ids.affine.copy()
     moved[0, 3] += 1.0
     smaller = images.ids.array.copy()
     smaller[5, 6, 2] = 0
 
     with pytest.raises(ResultInconsistent, match=r"lesion 3 lies 1\.00 mm"):
-        check_seg(tmp_path / "seg.dcm", Volume(array=images.ids.array, affine=moved))
+        check_seg(tmp_path / "seg.dcm", replace(images, ids=Volume(array=images.ids.array, affine=moved)), report)
     with pytest.raises(ResultInconsistent, match="lesion 3 has"):
-        check_seg(tmp_path / "seg.dcm", images.ids.like(smaller))
+        check_seg(tmp_path / "seg.dcm", with_ids(images, smaller), report)
+    row = report.lesions[0].model_copy(update={"tracking_uid": "2.25.33"})
+    renamed = report.model_copy(update={"lesions": (row, *report.lesions[1:])})
+    with pytest.raises(ResultInconsistent, match="expected 2 by tracking UID"):
+        check_seg(tmp_path / "seg.dcm", images, renamed)
     with pytest.raises(ResultInconsistent, match="2 lesions, expected 1"):
-        check_seg(tmp_path / "seg.dcm", images.ids.like(np.where(images.ids.array == 3, 3, 0)))
+        check_seg(tmp_path / "seg.dcm", with_ids(images, np.where(images.ids.array == 3, 3, 0)), report)
 
 
 def test_without_lesions_there_is_no_object(tmp_path: Path, report: Report) -> None:
@@ -246,7 +255,7 @@ def test_one_voxel_less_in_a_large_lesion_is_seen(tmp_path: Path, report: Report
     ids[17, 17, 7] = 0
 
     with pytest.raises(ResultInconsistent, match="lesion 3 has"):
-        check_seg(tmp_path / "seg.dcm", images.ids.like(ids))
+        check_seg(tmp_path / "seg.dcm", with_ids(images, ids), report)
 
 
 def test_what_could_not_be_compared_is_not_tracked_as_the_same(report: Report) -> None:

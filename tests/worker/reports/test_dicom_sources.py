@@ -31,7 +31,13 @@ def report() -> Report:
     whole = build_report(longitudinal())
     rows = [
         whole.lesions[0].model_copy(
-            update={"id": n, "status": LesionStatus.NEW, "baseline_volume_mm3": 0.0, "follow_up_volume_mm3": 50.0}
+            update={
+                "id": n,
+                "tracking_uid": f"1.2.3.{n}",
+                "status": LesionStatus.NEW,
+                "baseline_volume_mm3": 0.0,
+                "follow_up_volume_mm3": 50.0,
+            }
         )
         for n in LESIONS
     ]

@@ -39,7 +39,13 @@ def report_of(rows: tuple[tuple[int, LesionStatus, float, float], ...]) -> Repor
     whole = build_report(longitudinal())
     made = [
         whole.lesions[0].model_copy(
-            update={"id": n, "status": status, "baseline_volume_mm3": before, "follow_up_volume_mm3": after}
+            update={
+                "id": n,
+                "tracking_uid": f"2.25.{n}",
+                "status": status,
+                "baseline_volume_mm3": before,
+                "follow_up_volume_mm3": after,
+            }
         )
         for n, status, before, after in rows
     ]
@@ -71,6 +77,12 @@ def written(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+CODE_OF_REGION = {
+    "infratentorial": "INFRATENTORIAL",
+    "periventricular": "PERIVENTRICULAR",
+    "juxtacortical": "JUXTACORTICAL",
+    "deep_white_matter": "DEEP_WM",
+}
 BOTH: tuple[TimePointName, TimePointName] = ("baseline", "follow_up")
 
 
@@ -134,6 +146,35 @@ def test_a_lesion_s_place_is_the_report_s_at_each_time_and_checked(written: Path
         check_sr(written / "report.dcm", BOTH, other)
 
 
+def without_places(source: Path, target: Path) -> None:
+    """The object as it would be if no lesion's place had been written."""
+    sr = pydicom.dcmread(source)
+    imaging = next(one for one in sr.ContentSequence if meaning(one) == "Imaging Measurements")
+    for group in imaging.ContentSequence:
+        group.ContentSequence = [one for one in group.ContentSequence if one.ValueType != "SCOORD3D"]
+    sr.save_as(target)
+
+
+def test_lesions_without_their_places_are_not_delivered_unless_the_scan_names_no_frame(
+    written: Path, report: Report, tmp_path: Path
+) -> None:
+    without_places(written / "report.dcm", tmp_path / "report.dcm")
+
+    with pytest.raises(ResultInconsistent, match="lesion 2 has 0 places, expected 1"):
+        check_sr(tmp_path / "report.dcm", BOTH, report)
+    check_sr(tmp_path / "report.dcm", BOTH, report, unlocated=BOTH)
+    with pytest.raises(ResultInconsistent, match="lesion 2 has 1 places, expected 0"):
+        check_sr(written / "report.dcm", BOTH, report, unlocated=BOTH)
+
+
+def test_a_lesion_under_another_tracking_uid_is_not_delivered(written: Path, report: Report) -> None:
+    first, *others = report.lesions
+    renamed = report.model_copy(update={"lesions": (first.model_copy(update={"tracking_uid": "2.25.77"}), *others)})
+
+    with pytest.raises(ResultInconsistent, match="saw 10 lesions, expected 10 by tracking UID"):
+        check_sr(written / "report.dcm", BOTH, renamed)
+
+
 NEEDS_DCIODVFY = pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
 
 
@@ -190,13 +231,14 @@ def measurements_of(path: Path) -> dict[tuple[str, str], dict[str, float]]:
         }
         site = words["Finding Site"]
         region = [one for one in site.get("ContentSequence", []) if meaning(one) == "Topographical modifier"]
-        found[key]["region"] = region[0].ConceptCodeSequence[0].CodeMeaning if region else None
+        found[key]["region"] = region[0].ConceptCodeSequence[0] if region else None
         found[key]["uncertainty"] = [
-            float(part.MeasuredValueSequence[0].NumericValue)
+            (float(value.NumericValue), value.MeasurementUnitsCodeSequence[0].CodeValue)
             for one in group.ContentSequence
             if one.ValueType == "NUM"
             for part in one.get("ContentSequence", [])
             if "uncertainty" in meaning(part)
+            for value in part.MeasuredValueSequence
         ]
     return found
 
@@ -221,11 +263,13 @@ def test_what_was_measured_of_a_lesion_stands_in_its_groups_by_codes_of_the_stan
                 continue
             group = groups[time, f"lesion {row.id}"]
             assert group["Volume"] == volume
-            assert group["uncertainty"] == pytest.approx([interval[1] - volume, volume - interval[0]])
+            reach = [round(interval[1] - volume, 2), round(volume - interval[0], 2)]
+            assert group["uncertainty"] == [(mm3, "mm3") for mm3 in reach]
             assert group["Certainty of Finding"] == pytest.approx(100 * row.certainty)
             assert group["Probability"] == row.probability
-            assert group.get("Long Axis") == (row.long_axis_mm if volume == max(before, after) else None)
-            assert group["region"].lower().replace(" ", "_") == row.region.value
+            assert group.get("Long axis") == (row.long_axis_mm if volume == max(before, after) else None)
+            assert group["region"].CodeMeaning.lower().replace(" ", "_") == row.region.value
+            assert group["region"].CodeValue == CODE_OF_REGION[row.region.value]
     if shutil.which("dciodvfy"):
         verdict = subprocess.run(["dciodvfy", "-new", str(tmp_path / "report.dcm")], capture_output=True, text=True)
         assert "Error" not in verdict.stderr

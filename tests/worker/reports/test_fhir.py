@@ -11,7 +11,7 @@ from tests.fixtures import report_case
 from tests.fixtures.measured_report import measured_report
 from worker.reports import fhir
 from worker.reports.fhir import fhir_bundle, write_fhir
-from worker.reports.fhir_codes import OWN, UCUM, UNITS
+from worker.reports.fhir_codes import OWN, UCUM, UNITS, own
 from worker.reports.summary import build_report
 
 KINDS = {
@@ -24,6 +24,16 @@ KINDS = {
 
 def resources(bundle, kind):
     return [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == kind]
+
+
+def identifiers(bundle):
+    """System and value of every report and observation."""
+    made = [*resources(bundle, "DiagnosticReport"), *resources(bundle, "Observation")]
+    return [(one["system"], one["value"]) for resource in made for one in resource["identifier"]]
+
+
+def is_lesion(observation):
+    return observation["code"]["coding"][0]["code"] == "lesion-change"
 
 
 def codes_in(tree):
@@ -86,6 +96,8 @@ def test_units_are_ucum_and_codes_are_standard_or_openly_ours():
 def test_what_is_not_compared_is_absent_with_the_reason():
     bundle = fhir_bundle(KINDS["not comparable"]())
     absent = [one for one in resources(bundle, "Observation") if "dataAbsentReason" in one]
+    brain = next(one for one in absent if one["code"]["coding"][0]["code"] == "brain-volume-change")
+    assert brain["dataAbsentReason"]["coding"][1] == own("not_comparable", "not comparable")
     why = {one["code"]["coding"][0]["code"]: one["dataAbsentReason"]["text"] for one in absent}
     assert why.pop("brain-volume-change") == "the studies cannot be compared"
     assert set(why) == {"active", "lesions-by-change", "lesions-by-change-of-any-size"}
@@ -99,6 +111,21 @@ def test_the_same_report_gives_the_same_bundle_and_another_job_other_identifiers
     bundle = fhir_bundle(report)
     assert bundle == fhir_bundle(measured_report())
     assert not {one["fullUrl"] for one in bundle["entry"]} & {one["fullUrl"] for one in other["entry"]}
+    assert not set(identifiers(bundle)) & set(identifiers(other))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_report_and_observation_has_an_identifier_of_its_own(kind):
+    bundle = fhir_bundle(KINDS[kind]())
+    found = identifiers(bundle)
+    assert len(found) == len(set(found)) == len(bundle["entry"]) - 1  # the device is that of every job
+
+
+def test_a_lesion_s_observation_names_its_row_and_the_uid_that_it_is_tracked_by():
+    report = measured_report()
+    parts = [one["component"][:2] for one in resources(fhir_bundle(report), "Observation") if is_lesion(one)]
+    said = [(row["valueInteger"], uid["valueString"]) for row, uid in parts]
+    assert said == [(row.id, row.tracking_uid) for row in report.lesions]
 
 
 def test_a_bundle_that_does_not_follow_the_model_is_not_delivered(tmp_path, monkeypatch):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.fixtures import report_case
-from worker.reports.charts import glass_chart
 from worker.reports.glass_brain import project
+from worker.reports.glass_chart import glass_chart
 from worker.reports.language import words
 from worker.reports.marks import MARKS
 from worker.reports.svg import inline_svg
@@ -75,7 +75,7 @@ def test_each_status_has_a_shape_of_its_own():
 
 def test_the_drawing_numbers_changed_lesions_and_names_what_is_in_it(glass):
     svg = inline_svg(glass_chart(glass, words("de"), 500), "Umriss")
-    for text in ("größenprogredient", "nicht mehr abgrenzbar", ">2<", ">6<", "Von vorn"):
+    for text in ("größenprogredient", "nicht mehr abgrenzbar", ">2<", ">6<", "Ansicht von vorn"):
         assert text in svg
     assert ">4<" not in svg  # stable: a dot
     assert 'role="img" aria-label="Umriss"' in svg

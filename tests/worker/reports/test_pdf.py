@@ -19,6 +19,7 @@ from worker.reports.html import render_html
 from worker.reports.language import words
 from worker.reports.pdf import render_pdf
 from worker.reports.pdf_tables import set_table
+from worker.reports.status_marks import SYMBOLS
 from worker.reports.summary import build_report
 from worker.reports.table import write_csv
 from worker.reports.tables import change_table, lesion_table, load_table, quality_table, region_table
@@ -140,19 +141,38 @@ def test_every_row_of_the_lesion_table_is_that_of_the_csv(case, tmp_path):
     assert len(rows) == len(report.lesions)
     for row in rows:
         name = row["id"] if row["counted"] == "true" else f"{row['id']} *"
-        after, wide = float(row["follow_up_volume_mm3"]), float(row["equivalent_diameter_mm"])
-        here = [f"{float(row[f'centroid_{axis}_mm_lps']):.1f}" for axis in "xyz"]
-        sure = f"{float(row['probability']):.2f}"
-        if report.rules is not None:
-            continue  # other columns stand between these: the next test reads them
+        numbers = [*volumes_in(row), *measures_in(row)]
+        assert stands_in(words, *numbers), (name, numbers)
         if not row["status"]:
-            assert stands_in(words, name, f"{after:.0f}", f"{wide:.1f}", *here, sure)
+            assert stands_in(words, name, row["region"].replace("_", " "), *numbers)
             continue
-        before, grown = float(row["baseline_volume_mm3"]), float(row["new_part_volume_mm3"])
-        change = f"{after - before:+.0f}" if round(after - before) else "0"
-        assert stands_in(words, f"{before:.0f}", f"{after:.0f}", change, f"{wide:.1f}", *here, sure)
-        assert stands_in(words, name)
+        assert stands_in(words, name, SYMBOLS[row["status"]], row["status"])
+        grown = float(row["new_part_volume_mm3"])
         assert not grown or stands_in(words, "new part", f"{grown:.0f}")
+
+
+def volumes_in(row: dict[str, str]) -> list[str]:
+    """The volumes of a row of the CSV with their intervals, and the change, as the PDF prints them."""
+    times = ("baseline", "follow_up") if row["status"] else ("follow_up",)
+    printed = []
+    for time in times:
+        printed.append(f"{float(row[f'{time}_volume_mm3']):.0f}")
+        ends = [row[f"{time}_interval_{end}_mm3"] for end in ("low", "high")]
+        printed += ["\N{EN DASH}".join(f"{float(end):.0f}" for end in ends)] if all(ends) else []
+    if row["status"]:
+        change = float(row["follow_up_volume_mm3"]) - float(row["baseline_volume_mm3"])
+        printed.append(f"{change:+.0f}" if round(change) else "0")
+    return printed
+
+
+def measures_in(row: dict[str, str]) -> list[str]:
+    """What stands behind the volumes, in the order of the columns; columns without a value are not there."""
+    forms = {"equivalent_diameter_mm": ".1f", "long_axis_mm": ".1f"}
+    forms |= {"flair_change_sd": "+.1f"} if row["status"] else {}
+    forms |= {f"centroid_{axis}_mm_lps": ".1f" for axis in "xyz"}
+    forms |= {"certainty": ".2f"} if row["status"] else {}
+    forms["probability"] = ".2f"
+    return [f"{float(row[name]):{form}}" for name, form in forms.items() if row[name]]
 
 
 def test_what_was_measured_of_a_lesion_stands_in_its_row():

@@ -1,24 +1,20 @@
 """The page and the table of a series say what its report says."""
 
 import csv
-import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from rich.console import Console
 
 from service.contracts.measures import LesionRegion
-from service.contracts.report import Counts, Flag, Reason
+from service.contracts.report import AI_RESULT, RESEARCH_USE, Counts, Flag, Reason
 from service.contracts.report_signature import signed
 from tests.fixtures.report_case import PAIR
-from tests.fixtures.series_reports import FOLLOWED, VOLUMES, small_report
-from worker.commands.course import print_series
+from tests.fixtures.series_reports import DAYS, FOLLOWED, VOLUMES, small_report
 from worker.reports.ledger_table import COLUMNS, write_ledger_csv
 from worker.reports.series_html import headline, render_series_html
 from worker.reports.summary import registration_info
-from worker.reports.trend import trend
 
 
 class Cells(HTMLParser):
@@ -60,7 +56,7 @@ def rows(page):
 
 def test_the_page_points_to_nothing_outside_it(page):
     assert not re.search(r"(src|href)=|url\(|https?://", page)
-    assert "For research use. Not a medical device." in page
+    assert page.count(f"{RESEARCH_USE} {AI_RESULT}.") == 2
 
 
 def test_the_page_says_how_the_visits_were_aligned(page):
@@ -77,17 +73,6 @@ def test_the_page_bears_the_signature_of_the_report(page):
     assert "Signed" not in page
 
 
-def test_page_and_command_line_name_the_sizes_of_the_rules_that_were_used():
-    report = small_report()
-    numbers = report.rules.numbers | {"counted_mm3": 20.0, "smallest_mm3": 5.0}
-    other = report.model_copy(update={"rules": report.rules.model_copy(update={"numbers": numbers})})
-    page, console = render_series_html(other), Console(file=io.StringIO(), width=200)
-    print_series(other, console)
-    assert "From 20 mm³ (from 5 mm³)" in page
-    assert not re.search(r"\b(14|3) mm³", page)
-    assert "Lesions by change, from 20 mm3" in console.file.getvalue()
-
-
 def test_every_lesion_is_a_row_with_its_volumes(rows):
     ledger = [row for row in rows if len(row) == 5 and row[0] in {"1", "2", "3"}]
     for row, volumes in zip(ledger, VOLUMES.values(), strict=True):
@@ -95,6 +80,20 @@ def test_every_lesion_is_a_row_with_its_volumes(rows):
     assert ledger[0][2:] == ["96 ▲ enlarging", "140 = stable", "▲ enlarging"]
     assert ledger[1][1:] == ["0", "20 + new appeared", "0 ○ resolved gone", ""]
     assert ledger[2][3].endswith("not wholly in the field of view")
+
+
+def test_sizes_are_those_of_the_report_s_rules(page):
+    """Of another profile, or of a site's own rule set."""
+    report = small_report()
+    rules = report.rules.model_copy(
+        update={"numbers": report.rules.numbers | {"counted_mm3": 27.5, "smallest_mm3": 6.0}}
+    )
+    other = render_series_html(report.model_copy(update={"rules": rules}))
+
+    assert "From 14 mm³ (from 3 mm³)" in page
+    assert "From 27.5 mm³ (from 6 mm³)" in other
+    assert "Lesions from 27.5 mm³" in other
+    assert not re.search(r"\b(14|3) mm³", other)
 
 
 def test_the_region_of_a_lesion_is_named_where_regions_are_known(page):
@@ -135,20 +134,12 @@ def test_the_headline_is_the_change_from_first_to_last_or_why_there_is_none():
     assert "Not comparable" in render_series_html(nothing)
 
 
-def test_the_trend_stands_over_time_and_its_axis_begins_at_zero():
-    drawn = trend("ml", [("a", 0, 1.0), ("b", 25, 2.0), ("c", 100, 4.0)], digits=1)
-    first, second, last = drawn.marks
-    assert (second.x - first.x) / (last.x - first.x) == pytest.approx(0.25)
-    assert (drawn.base - second.y) / (drawn.base - last.y) == pytest.approx(0.5)
-    assert drawn.said == "ml: a: 1.0; b: 2.0; c: 4.0"
-
-
-@pytest.mark.parametrize("days", [(0, None, 100), (5, 5, 5)])
-def test_without_dates_the_visits_stand_evenly(days):
-    drawn = trend("ml", [("a", days[0], 0.0), ("b", days[1], 0.0), ("c", days[2], 0.0)], digits=1)
-    first, second, last = (mark.x for mark in drawn.marks)
-    assert second - first == pytest.approx(last - second)
-    assert {mark.y for mark in drawn.marks} == {drawn.base}
+def test_the_trend_of_the_followed_visits_is_drawn_and_said(page):
+    drawn = re.findall(r'<svg[^>]*aria-label="([^"]*)"', page)
+    visits = [f"Visit {n}, {DAYS[n - 1]}" for n in FOLLOWED]
+    volumes = [sum(one[place] for one in VOLUMES.values()) / 1000 for place in range(3)]
+    said = "; ".join(f"{name}: {volume:.2f}" for name, volume in zip(visits, volumes, strict=True))
+    assert drawn == [f"Lesion volume, ml: {said}", "Lesions from 14 mm³: " + "; ".join(f"{one}: 1" for one in visits)]
 
 
 def test_the_table_has_a_row_per_lesion_and_visit(tmp_path):

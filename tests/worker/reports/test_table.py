@@ -20,6 +20,7 @@ def test_the_table_holds_what_the_report_holds(tmp_path):
     for row, lesion in zip(read(tmp_path / "lesions.csv"), report.lesions, strict=True):
         assert (int(row["id"]), row["status"], row["counted"]) == (lesion.id, lesion.status, "true")
         assert float(row["follow_up_volume_mm3"]) == lesion.follow_up_volume_mm3
+        assert row["tracking_uid"] == lesion.tracking_uid
         centroid = [float(row[f"baseline_centroid_{axis}_mm_lps"]) for axis in "xyz"]
         assert centroid == pytest.approx(lesion.baseline_centroid_mm)
 

@@ -1,0 +1,57 @@
+"""The drawing of numbers over visits: places by time, heights from zero, intervals as bars."""
+
+import pytest
+from reportlab.graphics.shapes import Circle, Drawing, Group, Line, String
+
+from worker.reports.trend import Course, draw_courses, visits_of
+
+
+def course(values, intervals=None):
+    labels = [f"{one:.1f}" for one in values]
+    return Course(title="ml", values=values, intervals=intervals or [None] * len(values), labels=labels)
+
+
+def points(drawing: Drawing) -> list[tuple[float, float]]:
+    """Where the values are marked."""
+    groups = [one for one in drawing.contents if isinstance(one, Group)]
+    return [(one.cx, one.cy) for group in groups for one in group.contents if isinstance(one, Circle)]
+
+
+def axis(drawing: Drawing) -> float:
+    """Where zero lies: the longest line."""
+    return max((one for one in drawing.contents if isinstance(one, Line)), key=lambda one: one.x2 - one.x1).y1
+
+
+def test_values_stand_over_time_and_their_axis_begins_at_zero():
+    drawn = draw_courses([course([1.0, 2.0, 4.0])], visits_of("abc", [0, 25, 100]), 290, 115)
+    first, second, last = points(drawn)
+    assert (second[0] - first[0]) / (last[0] - first[0]) == pytest.approx(0.25)
+    assert (second[1] - axis(drawn)) / (last[1] - axis(drawn)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("days", [(0, None, 100), (5, 5, 5)])
+def test_without_dates_the_visits_stand_evenly(days):
+    assert visits_of("abc", days).places == pytest.approx([0.0, 0.5, 1.0])
+
+
+def test_without_lesions_all_values_lie_on_the_axis():
+    drawn = draw_courses([course([0.0, 0.0])], visits_of("ab", [0, 1]), 290, 115)
+    assert {y for _, y in points(drawn)} == {axis(drawn)}
+
+
+def test_an_interval_is_a_bar_over_its_point_and_inside_the_drawing():
+    drawn = draw_courses([course([1.0, 2.0], [(0.5, 1.5), (1.0, 3.0)])], visits_of("ab", [0, 1]), 290, 115)
+    bars = [one for one in drawn.contents if isinstance(one, Line) and one.x1 == one.x2]
+    heights = [[(end - axis(drawn)) for end in (one.y1, one.y2)] for one in bars]
+    unit = points(drawn)[0][1] - axis(drawn)
+    assert heights[0] == pytest.approx([0.5 * unit, 1.5 * unit])
+    assert heights[1] == pytest.approx([1.0 * unit, 3.0 * unit])
+    assert axis(drawn) + heights[1][1] < 115
+
+
+def test_courses_stand_side_by_side_and_the_names_of_many_visits_in_two_lines():
+    drawn = draw_courses([course([1.0, 2.0, 3.0])] * 2, visits_of("abc", [0, 1, 2]), 290, 115)
+    assert len(points(drawn)) == 6
+    assert points(drawn)[2][0] < points(drawn)[3][0]
+    heights = {one.text: one.y for one in drawn.contents if isinstance(one, String)}
+    assert heights["a"] == heights["c"] > heights["b"] > 0
