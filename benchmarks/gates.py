@@ -188,7 +188,7 @@ def handed_over(before: TimePoint, after: TimePoint, transform: Affine) -> PairA
         correlation=correlation,
         overlap=overlap,
         backend="given",
-        kind="affine",
+        kind="rigid",
     )
 
 

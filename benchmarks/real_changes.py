@@ -1,6 +1,7 @@
 """What the whole service reports of raw clinical pairs whose change is marked, and of scans beside a rescan.
 
     python benchmarks/real_changes.py [--patients 01 03 19] [--rescans 1] [--weights FILE] [--mirroring]
+                                                       [--alignment affine]
 
 Each row is one run from files to report: its own brain masks, registration and network. A pair is scored against the
 authors' mask of change, carried onto the follow-up's FLAIR by their transform. A rescan is the follow-up itself, turned
@@ -40,9 +41,10 @@ def main() -> None:
     parser.add_argument("--rescans", type=int, default=1, help="of each follow-up")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--mirroring", action="store_true")
+    parser.add_argument("--alignment", choices=("rigid", "affine"), default=CompareOptions().alignment)
     arguments = parser.parse_args()
     tools = load_tools(weights=arguments.weights)
-    options = CompareOptions(mirroring=arguments.mirroring)
+    options = CompareOptions(mirroring=arguments.mirroring, alignment=arguments.alignment)
     print("| patient | comparable | marked volume found | new | of these false | enlarging | shrinking | resolved |")
     print("|---|---|---|---|---|---|---|---|")
     for patient in arguments.patients:

@@ -48,7 +48,7 @@ def course(
     mask_only_changes: MaskOnlyChanges = "settle",
     missing_t1: MissingT1 = "refuse",
     registration_backend: RegistrationBackend = "simpleitk",
-    alignment: Alignment = "affine",
+    alignment: Alignment = "rigid",
     rules_profile: RulesProfile = "default",
     certainty: Certainty = True,
     prior_for_first: PriorForFirst = "follow-up",

@@ -26,8 +26,8 @@ class RegistrationSettings:
     """The recipe and its limits, measured in `benchmarks/registration.py`."""
 
     backend: Literal["simpleitk", "flirt"] = "simpleitk"
-    between_visits: AlignmentKind = "affine"
-    """rigid: a difference in scale between the two scans is left in the volumes (decision 0002)."""
+    between_visits: AlignmentKind = "rigid"
+    """affine: a difference in scale between the two scans is taken out of the volumes (decision 0002)."""
     working_spacing_mm: float = 1.5
     native_spacing_mm: float = 0.75
     """Of the moving image in the last pass: its own voxels make the metric ripple where two grids nearly agree."""

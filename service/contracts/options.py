@@ -9,7 +9,7 @@ from service.contracts.settings import Settings
 
 SegmentationKind = Literal["binary", "labelmap"]
 Language = Literal["en", "de"]
-AlignmentKind = Literal["affine", "rigid"]
+AlignmentKind = Literal["rigid", "affine"]
 
 
 def check_allowed(options: "CompareOptions", settings: Settings) -> None:
@@ -54,8 +54,9 @@ class CompareOptions(BaseModel):
     )
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
     alignment: AlignmentKind = Field(
-        default="affine",
-        description="of the visits to each other; rigid: a scale that differs between the scans is not taken out",
+        default="rigid",
+        description="of the visits to each other; rigid: volumes stay as each scanner sees them; affine: a difference of "
+        "scale and shear between the scans is taken out",
     )
     missing_t1: Literal["refuse", "flair_only"] = Field(
         default="refuse",

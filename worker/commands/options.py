@@ -24,7 +24,7 @@ MissingT1 = Annotated[
     str, typer.Option(help="a study without T1: refuse, or flair_only (needs MSDELTA_ALLOW_FLAIR_ONLY=1)")
 ]
 RegistrationBackend = Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")]
-Alignment = Annotated[str, typer.Option(help="of the visits to each other: affine or rigid")]
+Alignment = Annotated[str, typer.Option(help="of the visits to each other: rigid or affine")]
 RulesProfile = Annotated[
     str, typer.Option(help="of the measurement rules: default, growth_20_percent, or a site's own")
 ]
