@@ -131,8 +131,9 @@ def cell_of(row: LedgerRow, place: int) -> Cell:
         notes.append(f"{at.components} parts")
     if not at.covered:
         notes.append("not wholly in the field of view")
-    volume = f"{at.volume_mm3:.0f}" if at.volume_mm3 else "0"
-    return Cell(volume=volume, status=None if change is None else change.status.value, notes=", ".join(notes))
+    return Cell(
+        volume=f"{at.volume_mm3:.0f}", status=None if change is None else change.status.value, notes=", ".join(notes)
+    )
 
 
 def whole_change(row: LedgerRow) -> str | None:

@@ -21,7 +21,7 @@ from worker.dicom_index import index_folder
 from worker.dicom_reader import read_headers, read_stack
 from worker.dicom_writer import write_mr_series
 from worker.reports.dicom_seg import LesionImages, TimePointName, tracking
-from worker.reports.dicom_sr import check_sr
+from worker.reports.dicom_sr import Findings, check_sr, write_sr
 from worker.reports.dicom_sr_places import places_in
 from worker.reports.summary import build_report
 
@@ -273,3 +273,16 @@ def test_what_was_measured_of_a_lesion_stands_in_its_groups_by_codes_of_the_stan
     if shutil.which("dciodvfy"):
         verdict = subprocess.run(["dciodvfy", "-new", str(tmp_path / "report.dcm")], capture_output=True, text=True)
         assert "Error" not in verdict.stderr
+
+
+def test_lesions_of_a_scan_without_a_frame_of_reference_have_no_place(report: Report, tmp_path: Path) -> None:
+    images = images_of(tmp_path / "scan", "follow_up", [])
+    for header in images.headers:
+        del header.FrameOfReferenceUID
+    found = Findings(time_point="follow_up", headers=images.headers, seg=None)
+
+    write_sr([found], report, tmp_path / "report.dcm")
+
+    groups = hd.sr.srread(tmp_path / "report.dcm").content.get_image_measurement_groups()
+    assert len(groups) == sum(row.follow_up_volume_mm3 > 0 for row in report.lesions) + 1  # and the totals
+    assert [point for group in groups for point in places_in(group[0])] == []
