@@ -29,7 +29,9 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default="simpleitk", choices=("simpleitk", "flirt"))
-    parser.add_argument("--alignment", default=RegistrationSettings().between_visits, choices=("rigid", "affine"), help="of the visits")
+    parser.add_argument(
+        "--alignment", default=RegistrationSettings().between_visits, choices=("rigid", "affine"), help="of the visits"
+    )
     parser.add_argument("--patient", action="append", help="only these")
     arguments = parser.parse_args()
     settings = RegistrationSettings(backend=arguments.backend, between_visits=arguments.alignment)

@@ -95,6 +95,16 @@ def test_the_couple_that_is_most_alike_is_chosen_among_good_ones():
     assert FITS_THE_OTHER not in pair.baseline.flair.reasons
 
 
+def test_a_2d_flair_is_compared_with_the_2d_flair_of_the_same_scanner():
+    names = ("manufacturer", "model", "device_serial", "field_strength", "pixel_spacing")
+    whole = replace(FULL, **{name: getattr(AXIAL_2D, name) for name in names})
+    second = [replace(AXIAL_2D, key="again"), whole, SIEMENS_MPRAGE]
+    assert select(second).flair.header == whole
+    assert select_pair([AXIAL_2D, SIEMENS_MPRAGE], second).follow_up.flair.header == second[0]
+    both = select_pair(second, second)
+    assert (both.baseline.flair.header, both.follow_up.flair.header) == (whole, whole)
+
+
 def test_likeness_never_makes_a_bad_series_good():
     poor = replace(AXIAL_2D, coverage=60.0)
     pair = select_pair([poor, SIEMENS_MPRAGE], [replace(poor, key="poor"), FULL, SIEMENS_MPRAGE])
