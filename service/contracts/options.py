@@ -55,8 +55,8 @@ class CompareOptions(BaseModel):
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
     alignment: AlignmentKind = Field(
         default="rigid",
-        description="of the visits to each other; rigid: volumes stay as each scanner sees them; affine: a difference of "
-        "scale and shear between the scans is taken out",
+        description="of the visits to each other; rigid: volumes stay as each scanner sees them; affine: a difference "
+        "of scale and shear between the scans is taken out",
     )
     missing_t1: Literal["refuse", "flair_only"] = Field(
         default="refuse",
