@@ -1,4 +1,4 @@
-r"""The space half-way between all visits of a patient: none of them is moved more than it must be.
+r"""The space where the visits of a patient meet: half-way between all, so that none is moved more than it must be.
 
 ::
 
@@ -9,6 +9,7 @@ r"""The space half-way between all visits of a patient: none of them is moved mo
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Literal
 
 import numpy as np
 from scipy import linalg
@@ -30,19 +31,25 @@ def chained(earlier_from_later: Sequence[Affine]) -> tuple[Affine, ...]:
     return tuple(accumulate(earlier_from_later, lambda done, step: done @ step, initial=np.eye(4)))
 
 
-def visits_from_common(first_from_each: Sequence[Affine]) -> tuple[Affine, ...]:
-    """World of the space half-way between all visits -> world of each visit, mm.
+def visits_from_common(
+    first_from_each: Sequence[Affine], space: Literal["half-way", "baseline"] = "half-way"
+) -> tuple[Affine, ...]:
+    """World of the space where the visits meet -> world of each visit, mm.
 
-    The middle is the exponential barycentre: the mean of the logarithms, taken from the middle itself, is zero (Pennec
-    and Arsigny, Exponential barycenters of the canonical Cartan connection and invariant means on Lie groups, 2013). So
-    it does not matter which visit is called the first. Of two visits it is the half-way space of a comparison, bit for
-    bit.
+    With `baseline` that is the space of the first visit, which is not resampled but for the grid (the paper's way).
+
+    Otherwise it is half-way between all: the middle is the exponential barycentre: the mean of the logarithms, taken
+    from the middle itself, is zero (Pennec and Arsigny, Exponential barycenters of the canonical Cartan connection and
+    invariant means on Lie groups, 2013). So it does not matter which visit is called the first. Of two visits it is the
+    half-way space of a comparison, bit for bit.
 
     Raises:
         ValueError: there is no visit, or a transform has no real logarithm (a rotation of 180 degrees).
     """
     if not first_from_each:
         raise ValueError("first_from_each: expected at least one visit")
+    if space == "baseline":
+        return tuple(np.linalg.inv(one) @ first_from_each[0] for one in first_from_each)
     if len(first_from_each) == 2:
         return half_way(np.linalg.inv(first_from_each[0]) @ first_from_each[1])
     middle = _barycentre(first_from_each)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from model.grid import Grid
 from model.volume import Affine, Volume
-from service.contracts.options import AlignmentKind
+from service.contracts.options import AlignmentKind, CommonSpace
 from worker.scan_protocol import ScanProtocol
 
 
@@ -116,6 +116,8 @@ class PairAlignment:
     """Dice overlap of the two brain masks after alignment."""
     backend: str
     kind: AlignmentKind
+    common_space: CommonSpace = "half-way"
+    """Where the two meet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,24 +14,7 @@ from service.contracts.database import ready_database
 from service.contracts.errors import MsDeltaError
 from service.contracts.input_errors import BadInput, InvalidCheckpoint
 from service.contracts.settings import Settings
-from worker.commands.options import (
-    Alignment,
-    AsJson,
-    Certainty,
-    Crop,
-    Device,
-    LesionThreshold,
-    MaskOnlyChanges,
-    Mirroring,
-    MissingT1,
-    PriorForFirst,
-    Probabilities,
-    RegistrationBackend,
-    RulesProfile,
-    Threshold,
-    Weights,
-    compare_options,
-)
+from worker.commands import options as ask
 from worker.course_cli import course_cli
 from worker.deliveries_cli import deliveries_cli
 from worker.research_cli import research_cli
@@ -61,49 +44,34 @@ def compare(
         typer.Argument(metavar="[BASELINE] FOLLOW_UP", help="folder or zip: DICOM, or NIfTI named T1, FLAIR"),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for masks, table and report")],
-    as_json: AsJson = False,
-    probabilities: Probabilities = False,
-    mirroring: Mirroring = False,
-    threshold: Threshold = None,
-    lesion_threshold: LesionThreshold = None,
-    mask_only_changes: MaskOnlyChanges = "settle",
-    missing_t1: MissingT1 = "refuse",
-    registration_backend: RegistrationBackend = "simpleitk",
-    alignment: Alignment = "rigid",
-    rules_profile: RulesProfile = "default",
-    certainty: Certainty = True,
-    prior_for_first: PriorForFirst = "follow-up",
-    crop: Crop = "union",
+    as_json: ask.AsJson = False,
+    probabilities: ask.Probabilities = False,
+    mirroring: ask.Mirroring = False,
+    threshold: ask.Threshold = None,
+    lesion_threshold: ask.LesionThreshold = None,
+    mask_only_changes: ask.MaskOnlyChanges = "settle",
+    missing_t1: ask.MissingT1 = "refuse",
+    registration_backend: ask.RegistrationBackend = "simpleitk",
+    alignment: ask.Alignment = "rigid",
+    common_space: ask.CommonSpace = "half-way",
+    rules_profile: ask.RulesProfile = "default",
+    certainty: ask.Certainty = True,
+    prior_for_first: ask.PriorForFirst = "follow-up",
+    crop: ask.Crop = "union",
     dicom_seg: Annotated[str, typer.Option(help="lesions from DICOM: binary or labelmap")] = "binary",
     language: Annotated[str, typer.Option(help="of the page and the PDF: en or de")] = "en",
     earlier: Annotated[
         Path | None, typer.Option(help="result of the baseline: its lesions keep their tracking UIDs")
     ] = None,
-    weights: Weights = None,
-    device: Device = "auto",
+    weights: ask.Weights = None,
+    device: ask.Device = "auto",
 ) -> None:
     """Compares two studies, or segments one, in this process."""
+    options = ask.compare_options(locals())
     from worker.commands.compare import compare_studies  # noqa: PLC0415 (keeps --help quick)
 
     if len(studies) > 2:
         raise typer.BadParameter("expected one or two studies")
-    values = {
-        "probabilities": probabilities,
-        "mirroring": mirroring,
-        "threshold": threshold,
-        "lesion_threshold": lesion_threshold,
-        "mask_only_changes": mask_only_changes,
-        "rules_profile": rules_profile,
-        "certainty": certainty,
-        "missing_t1": missing_t1,
-        "registration_backend": registration_backend,
-        "alignment": alignment,
-        "prior_for_first": prior_for_first,
-        "crop": crop,
-        "dicom_seg": dicom_seg,
-        "language": language,
-    }
-    options = compare_options(values)
     settings = Settings().model_copy(update={"weights": weights, "device": device})
     compare_studies(studies, out, options, settings=settings, as_json=as_json, earlier=earlier)
 
@@ -142,7 +110,7 @@ def predict(
     ] = None,
     mirroring: Annotated[bool, typer.Option(help="average over mirrored inputs")] = True,
     resume: Annotated[bool, typer.Option("--continue", help="leave out scans that have their mask")] = False,
-    device: Device = "auto",
+    device: ask.Device = "auto",
 ) -> None:
     """Segments a folder of aligned scans as the reference tool does: same files, same preprocessing, same masks."""
     from worker.commands.predict import PredictRequest, predict_scans  # noqa: PLC0415

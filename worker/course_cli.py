@@ -8,24 +8,7 @@ import typer
 
 from service.contracts.input_errors import InvalidOption
 from service.contracts.settings import Settings
-from worker.commands.options import (
-    Alignment,
-    AsJson,
-    Certainty,
-    Crop,
-    Device,
-    LesionThreshold,
-    MaskOnlyChanges,
-    Mirroring,
-    MissingT1,
-    PriorForFirst,
-    Probabilities,
-    RegistrationBackend,
-    RulesProfile,
-    Threshold,
-    Weights,
-    compare_options,
-)
+from worker.commands import options as ask
 
 course_cli = typer.Typer()
 
@@ -40,43 +23,29 @@ def course(
         list[str] | None,
         typer.Option(help="YYYY-MM-DD of each visit, in their order; default the dates of DICOM, NIfTI has none"),
     ] = None,
-    as_json: AsJson = False,
-    probabilities: Probabilities = False,
-    mirroring: Mirroring = False,
-    threshold: Threshold = None,
-    lesion_threshold: LesionThreshold = None,
-    mask_only_changes: MaskOnlyChanges = "settle",
-    missing_t1: MissingT1 = "refuse",
-    registration_backend: RegistrationBackend = "simpleitk",
-    alignment: Alignment = "rigid",
-    rules_profile: RulesProfile = "default",
-    certainty: Certainty = True,
-    prior_for_first: PriorForFirst = "follow-up",
-    crop: Crop = "union",
-    weights: Weights = None,
-    device: Device = "auto",
+    as_json: ask.AsJson = False,
+    probabilities: ask.Probabilities = False,
+    mirroring: ask.Mirroring = False,
+    threshold: ask.Threshold = None,
+    lesion_threshold: ask.LesionThreshold = None,
+    mask_only_changes: ask.MaskOnlyChanges = "settle",
+    missing_t1: ask.MissingT1 = "refuse",
+    registration_backend: ask.RegistrationBackend = "simpleitk",
+    alignment: ask.Alignment = "rigid",
+    common_space: ask.CommonSpace = "half-way",
+    rules_profile: ask.RulesProfile = "default",
+    certainty: ask.Certainty = True,
+    prior_for_first: ask.PriorForFirst = "follow-up",
+    crop: ask.Crop = "union",
+    weights: ask.Weights = None,
+    device: ask.Device = "auto",
 ) -> None:
     """Follows every lesion of a patient over two visits or more: one ledger, in which a lesion keeps its number."""
+    options = ask.compare_options(locals())
     from worker.commands.course import follow_visits  # noqa: PLC0415 (keeps --help quick)
 
     if len(visits) < 2:
         raise typer.BadParameter("expected two visits or more")
-    options = compare_options(
-        {
-            "probabilities": probabilities,
-            "mirroring": mirroring,
-            "threshold": threshold,
-            "lesion_threshold": lesion_threshold,
-            "mask_only_changes": mask_only_changes,
-            "rules_profile": rules_profile,
-            "certainty": certainty,
-            "missing_t1": missing_t1,
-            "registration_backend": registration_backend,
-            "alignment": alignment,
-            "prior_for_first": prior_for_first,
-            "crop": crop,
-        }
-    )
     settings = Settings().model_copy(update={"weights": weights, "device": device})
     days = _days(acquired or [], len(visits))
     follow_visits(list(zip(visits, days, strict=True)), out, options, settings=settings, as_json=as_json)

@@ -4,7 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from model.preprocess import PlacedScan, PreparedScans, half_way, prepare
+from model.preprocess import PlacedScan, PreparedScans, prepare
+from model.visit_space import visits_from_common
 from model.volume import Affine
 from worker.case import NetworkInput, PairAlignment, TimePoint
 
@@ -14,8 +15,10 @@ IDENTITY: Affine = np.eye(4)
 def prepare_pair(
     baseline: TimePoint, follow_up: TimePoint, pair: PairAlignment, *, crop: Literal["union", "none"] = "union"
 ) -> NetworkInput:
-    """Both time points on one grid in the half-way space (docs/decisions/0002)."""
-    baseline_from_grid, follow_up_from_grid = half_way(pair.baseline_from_follow_up)
+    """Both time points on one grid where they meet: the half-way space, if no other was asked for (decision 0002)."""
+    baseline_from_grid, follow_up_from_grid = visits_from_common(
+        (IDENTITY, pair.baseline_from_follow_up), pair.common_space
+    )
     prepared = prepare([placed(baseline, baseline_from_grid), placed(follow_up, follow_up_from_grid)], crop=crop)
     return NetworkInput(
         baseline=prepared.scans[0],

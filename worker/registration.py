@@ -15,7 +15,7 @@ from model.preprocess import bounding_box
 from model.resampling import resample
 from model.volume import Affine, Volume, world_from_voxel
 from service.contracts.errors import RegistrationFailed
-from service.contracts.options import AlignmentKind, CompareOptions
+from service.contracts.options import AlignmentKind, CommonSpace, CompareOptions
 from worker.case import IDENTITY_4X4, Alignment, PairAlignment
 from worker.mutual_information import AFFINE, NATIVE, RIGID, Matcher
 from worker.registration_flirt import flirt_fixed_from_moving
@@ -28,6 +28,8 @@ class RegistrationSettings:
     backend: Literal["simpleitk", "flirt"] = "simpleitk"
     between_visits: AlignmentKind = "rigid"
     """affine: a difference in scale between the two scans is taken out of the volumes (decision 0002)."""
+    common_space: CommonSpace = "half-way"
+    """Where the visits meet (decision 0002)."""
     working_spacing_mm: float = 1.5
     native_spacing_mm: float = 0.75
     """Of the moving image in the last pass: its own voxels make the metric ripple where two grids nearly agree."""
@@ -41,7 +43,9 @@ class RegistrationSettings:
 
 def registration_settings(options: CompareOptions) -> RegistrationSettings:
     """The recipe that the options of a comparison ask for."""
-    return RegistrationSettings(backend=options.registration_backend, between_visits=options.alignment)
+    return RegistrationSettings(
+        backend=options.registration_backend, between_visits=options.alignment, common_space=options.common_space
+    )
 
 
 def align_t1_to_flair(t1: Volume, flair: Volume, brain: Volume, *, settings: RegistrationSettings) -> Alignment:
@@ -96,6 +100,7 @@ def align_pair(
         overlap=overlap,
         backend=settings.backend,
         kind=settings.between_visits,
+        common_space=settings.common_space,
     )
 
 

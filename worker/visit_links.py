@@ -89,7 +89,7 @@ def _share(progress: TellPart, number: int) -> TellPart:
 
 def _on_one_grid(chain: tuple[int, ...], links: Links, options: CompareOptions) -> FollowedVisits:
     steps = [_transform(links, (a, b)) for a, b in pairwise(chain)]
-    from_common = visits_from_common(chained(steps))
+    from_common = visits_from_common(chained(steps), links.settings.common_space)
     scans = [placed(links.time_points[visit], one) for visit, one in zip(chain, from_common, strict=True)]
     return FollowedVisits(chain=chain, pairs=(), from_common=from_common, prepared=prepare(scans, crop=options.crop))
 

@@ -10,6 +10,7 @@ from service.contracts.settings import Settings
 SegmentationKind = Literal["binary", "labelmap"]
 Language = Literal["en", "de"]
 AlignmentKind = Literal["rigid", "affine"]
+CommonSpace = Literal["half-way", "baseline"]
 
 
 def check_allowed(options: "CompareOptions", settings: Settings) -> None:
@@ -57,6 +58,11 @@ class CompareOptions(BaseModel):
         default="rigid",
         description="of the visits to each other; rigid: volumes stay as each scanner sees them; affine: a difference "
         "of scale and shear between the scans is taken out",
+    )
+    common_space: CommonSpace = Field(
+        default="half-way",
+        description="where the visits are resampled to and measured: half-way between them, or the space of the "
+        "baseline (of the first visit), as in the paper",
     )
     missing_t1: Literal["refuse", "flair_only"] = Field(
         default="refuse",

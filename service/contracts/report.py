@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.contracts.measures import BrainVolumeChange, Interval, LesionRegion, RulesInfo, VolumeIntervalsMl
-from service.contracts.options import AlignmentKind
+from service.contracts.options import AlignmentKind, CommonSpace
 
 REPORT_SCHEMA_VERSION = "1.1"
 MEASUREMENT_RULES_VERSION = "1.2"
@@ -200,6 +200,9 @@ class RegistrationInfo(_Frozen):
     backend: str
     kind: AlignmentKind | None = Field(
         default=None, description="rigid: a difference in scale is left in the volumes; null in reports without it"
+    )
+    common_space: CommonSpace | None = Field(
+        default=None, description="where the visits were resampled to and measured; null in reports without it"
     )
     baseline_from_follow_up: Matrix
     inverse_consistency_mm: float

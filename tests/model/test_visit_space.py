@@ -1,4 +1,4 @@
-"""The space half-way between visits whose motion is known."""
+"""The space where visits meet whose motion is known."""
 
 from itertools import pairwise
 
@@ -40,6 +40,13 @@ def test_it_does_not_matter_which_visit_is_called_the_first(order):
     from_another = [np.linalg.inv(MOTIONS[order[0]]) @ MOTIONS[visit] for visit in order]
     for visit, found in zip(order, visits_from_common(from_another), strict=True):
         np.testing.assert_allclose(found, straight[visit], atol=1e-9)
+
+
+def test_in_the_space_of_the_baseline_only_the_later_visits_are_moved():
+    found = visits_from_common(MOTIONS, "baseline")
+    np.testing.assert_array_equal(found[0], np.eye(4))
+    for one, motion in zip(found, MOTIONS, strict=True):
+        np.testing.assert_allclose(one @ motion, np.eye(4), atol=1e-12)
 
 
 def test_pure_shifts_meet_at_their_mean():

@@ -23,7 +23,13 @@ def visits(count: int) -> list[TimePoint]:
     return [time_point(date(2020 + n, 1, 1), spacing=(2.0, 2.0, 2.0)) for n in range(count)]
 
 
-def links(count: int, *, failed: set[tuple[int, int]] = frozenset(), shift_mm: float = 0.0) -> Links:
+def links(
+    count: int,
+    *,
+    failed: set[tuple[int, int]] = frozenset(),
+    shift_mm: float = 0.0,
+    settings: RegistrationSettings = RegistrationSettings(),  # noqa: B008 (frozen)
+) -> Links:
     """Every pair aligned, each visit moved by so much to the one before; `failed` are red."""
     points = visits(count)
     found = {}
@@ -32,7 +38,7 @@ def links(count: int, *, failed: set[tuple[int, int]] = frozenset(), shift_mm: f
             moved = rigid((0.0, 0.0, 0.0), (shift_mm * (second - first), 0.0, 0.0))
             pair = replace(PAIR, baseline_from_follow_up=moved, overlap=0.3 if (first, second) in failed else 0.97)
             found[first, second] = Link(alignment=pair, assessment=assess_pair(points[first], points[second], pair))
-    return Links(time_points=points, settings=RegistrationSettings(), found=found)
+    return Links(time_points=points, settings=settings, found=found)
 
 
 def test_visits_that_are_all_comparable_are_followed_with_first_to_last():
@@ -168,9 +174,15 @@ def test_a_pair_of_the_followed_visits_is_what_a_comparison_sees():
     np.testing.assert_array_equal(found.seen_in_both, followed.prepared.seen[0] & followed.prepared.seen[2])
 
 
-def test_two_visits_are_prepared_as_a_comparison_prepares_them():
-    two = links(2, shift_mm=1.5)
-    expected = prepare_pair(*two.time_points, two.found[0, 1].alignment)
+def test_in_the_space_of_the_first_visit_it_is_not_moved():
+    followed = follow(links(3, shift_mm=3.0, settings=RegistrationSettings(common_space="baseline")), CompareOptions())
+    assert [one[0, 3] for one in followed.from_common] == pytest.approx([0.0, -3.0, -6.0])
+
+
+@pytest.mark.parametrize("space", ["half-way", "baseline"])
+def test_two_visits_are_prepared_as_a_comparison_prepares_them(space):
+    two = links(2, shift_mm=1.5, settings=RegistrationSettings(common_space=space))
+    expected = prepare_pair(*two.time_points, replace(two.found[0, 1].alignment, common_space=space))
 
     found = follow(two, CompareOptions()).network_input((0, 1))
 

@@ -25,6 +25,9 @@ MissingT1 = Annotated[
 ]
 RegistrationBackend = Annotated[str, typer.Option(help="simpleitk or flirt (needs FSLDIR)")]
 Alignment = Annotated[str, typer.Option(help="of the visits to each other: rigid or affine")]
+CommonSpace = Annotated[
+    str, typer.Option(help="where the visits meet: half-way, or baseline, the first visit's own space")
+]
 RulesProfile = Annotated[
     str, typer.Option(help="of the measurement rules: default, growth_20_percent, or a site's own")
 ]
@@ -36,12 +39,14 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")]
 
 
 def compare_options(values: Mapping[str, object]) -> CompareOptions:
-    """The options.
+    """The options among the parameters of a command.
 
     Raises:
         InvalidOption: names each that has a value outside its range.
     """
     try:
-        return CompareOptions.model_validate(values)
+        return CompareOptions.model_validate(
+            {name: values[name] for name in CompareOptions.model_fields if name in values}
+        )
     except ValidationError as error:
         raise InvalidOption("; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors())) from error

@@ -99,6 +99,8 @@ def method_lines(report: Report, words: Words) -> list[str]:
     aligned = report.registration
     if aligned is not None and aligned.kind is not None:
         lines.append(words(f"method.alignment.{aligned.kind}", backend=aligned.backend))
+    if aligned is not None and aligned.common_space is not None:
+        lines.append(words(f"method.common_space.{aligned.common_space.replace('-', '_')}"))
     if report.rules is not None:
         rules = report.rules
         numbers = ", ".join(f"{name} {words.localized(f'{value:g}')}" for name, value in rules.numbers.items())

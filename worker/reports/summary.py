@@ -200,6 +200,7 @@ def registration_info(pair: PairAlignment) -> RegistrationInfo:
     return RegistrationInfo(
         backend=pair.backend,
         kind=pair.kind,
+        common_space=pair.common_space,
         baseline_from_follow_up=rows,
         inverse_consistency_mm=round(pair.inverse_consistency_mm, 4),
         correlation=round(pair.correlation, 4),

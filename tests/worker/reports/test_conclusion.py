@@ -112,15 +112,16 @@ def test_a_signed_report_shows_its_signature():
     assert "igned" not in version_words(report, EN)
 
 
-def test_the_method_says_how_the_visits_were_aligned():
-    rigid = replace(report_case.PAIR, kind="rigid", backend="flirt")
+def test_the_method_says_how_the_visits_were_aligned_and_where_they_meet():
+    rigid = replace(report_case.PAIR, kind="rigid", backend="flirt", common_space="baseline")
     report = build_report(replace(report_case.longitudinal(), pair=rigid))
-    assert report.registration.kind == "rigid"
+    assert (report.registration.kind, report.registration.common_space) == ("rigid", "baseline")
+    assert any("into the space of the baseline" in line for line in method_lines(report, EN))
     assert any("aligned rigidly (flirt)" in line for line in method_lines(report, EN))
     assert any("starr aufeinander registriert (flirt)" in line for line in method_lines(report, DE))
-    before = report.registration.model_dump(exclude={"kind"})
+    before = report.registration.model_dump(exclude={"kind", "common_space"})
     old = report.model_copy(update={"registration": RegistrationInfo.model_validate(before)})
-    assert not any("aligned" in line for line in method_lines(old, EN))
+    assert not any("aligned" in line or "resampled" in line for line in method_lines(old, EN))
 
 
 def test_the_method_names_the_rule_set_with_every_number():

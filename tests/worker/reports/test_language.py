@@ -71,6 +71,7 @@ NAMED = {
     "quality": ["gate", "flag", "value", "expected"],
     "method": ["settle", "keep"],
     "method.alignment": [*get_args(AlignmentKind)],
+    "method.common_space": ["half_way", "baseline"],
     "method.prior": ["follow_up", "self"],
     "gates": [*LIMITS, *DIFFERENCES],
     "answers": [*get_args(Comparison), "yes", "no"],
