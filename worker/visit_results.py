@@ -37,7 +37,7 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
     )
     report = signed(build_series_report(inputs), work.tools.signing_key)
     write_ledger_csv(report, request.out / "ledger.csv")
-    (request.out / "series.html").write_text(render_series_html(report), encoding="utf-8")
+    (request.out / "series.html").write_text(render_series_html(report, work.options.language), encoding="utf-8")
     write_report(request.out / SERIES_COMMIT_FILE, report)
     return report
 

@@ -3,7 +3,8 @@
 No sentence states a diagnosis or that a criterion is met: the report counts and measures.
 """
 
-from service.contracts.report import Flag, Report
+from service.contracts.report import Counts, Flag, Report
+from service.contracts.series_report import SeriesReport
 from worker.reports.language import Words
 
 
@@ -13,19 +14,23 @@ def conclusion(report: Report, words: Words) -> str:
         count = words.several("lesions", report.lesion_counts.follow_up)
         return words("conclusion.single", lesions=count, volume=words.number(report.volumes_ml.follow_up, 2))
     if report.counts is None:
-        reasons = "; ".join(words.reason(one, report) for one in report.reasons if one.flag is Flag.RED)
+        reasons = "; ".join(words.reason(one, report.quality) for one in report.reasons if one.flag is Flag.RED)
         return words("conclusion.not_comparable", reasons=reasons)
     counts = report.counts
-    active = [(status, n) for status, n in (("new", counts.new), ("enlarging", counts.enlarging)) if n]
-    since = _since(report, words)
-    if active:
-        parts = words.listed([words.several(f"conclusion.{status}", n) for status, n in active])
-        what = words("conclusion.lesion.one" if active[-1][1] == 1 else "conclusion.lesion.other", parts=parts)
-        answer = words("conclusion.active", what=what, since=since)
-    else:
-        answer = words("conclusion.not_active", since=since)
+    active = counts.new + counts.enlarging > 0
+    key = "conclusion.active" if active else "conclusion.not_active"
+    answer = words(key, what=activity(counts, words), since=_since(report, words))
     unclear = counts.indeterminate
     return f"{answer} {words.several('conclusion.indeterminate', unclear)}" if unclear else answer
+
+
+def activity(counts: Counts, words: Words) -> str:
+    """`2 new and 1 enlarging lesion`, or that there is none."""
+    active = [(status, n) for status, n in (("new", counts.new), ("enlarging", counts.enlarging)) if n]
+    if not active:
+        return words("conclusion.nothing")
+    parts = words.listed([words.several(f"conclusion.{status}", n) for status, n in active])
+    return words("conclusion.lesion.one" if active[-1][1] == 1 else "conclusion.lesion.other", parts=parts)
 
 
 def subtitle(report: Report, words: Words) -> str:
@@ -39,7 +44,7 @@ def subtitle(report: Report, words: Words) -> str:
     return f"{words(key, after=after, before=before)} {words('subtitle.made', when=words.moment(report.created))}"
 
 
-def made_with(report: Report, words: Words) -> str:
+def made_with(report: Report | SeriesReport, words: Words) -> str:
     """Versions, network, thresholds and options in words."""
     model, versions = report.model, report.versions
     return words(

@@ -6,7 +6,7 @@ code and falls back to the English words where the catalogue does not know the c
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
@@ -15,7 +15,7 @@ import yaml
 
 from service.contracts.measures import BrainVolumeChange
 from service.contracts.options import Language
-from service.contracts.report import Check, Reason, Report
+from service.contracts.report import Check, Reason
 
 OWN_WORDS = ("reasons", "not_given", "units", "limits")
 """Parts of the catalogue that stand in for English words of the report: English has none of its own."""
@@ -108,16 +108,23 @@ class Words:
         _, _, names = reason.partition(": ")
         return self(key) + (f": {', '.join(self.gate(one) for one in names.split(', '))}" if names else "")
 
-    def reason(self, reason: Reason, report: Report) -> str:
-        """Why studies cannot be compared, or only with care: what, and what the gate of that name saw."""
+    def reason(self, reason: Reason, quality: Sequence[Check], **values: object) -> str:
+        """Why studies cannot be compared, or only with care: what, and what the gate of that name saw.
+
+        Args:
+            reason: as the report gives it.
+            quality: every gate of these studies.
+            values: of the phrase's placeholders.
+        """
         key = f"reasons.{reason.code}"
         if key not in self:
             return reason.message
-        gate = next((one for one in report.quality if one.name == reason.code), None)
+        said = self(key, **values)
+        gate = next((one for one in quality if one.name == reason.code), None)
         if gate is None or isinstance(gate.value, str):
-            return self(key)
+            return said
         saw = "quality.saw" if gate.value is not None else "quality.saw_nothing"
-        return f"{self(key)} ({self(saw, value=self.value(gate), expected=self.limits(gate.expected))})"
+        return f"{said} ({self(saw, value=self.value(gate), expected=self.limits(gate.expected))})"
 
 
 @cache

@@ -71,7 +71,7 @@ def _summary(report: Report, pictures: Pictures | None, words: Words) -> list[Fl
         title = "reasons_head.care" if report.comparable or report.baseline is None else "reasons_head.why_not"
         story.append(Paragraph(words(title), HEADING))
         for one in report.reasons:
-            text = escape(words.reason(one, report))
+            text = escape(words.reason(one, report.quality))
             flag = flag_words(one.flag.value, words).replace(" ", " <b>") + "</b>"
             story.append(Paragraph(f"{flag} {text} <font size=7>({escape(one.code)})</font>", BODY))
         story.append(Spacer(0, 2 * mm))

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.contracts.report import LesionRow, Report
+from service.contracts.blobs import COMMIT_FILE, SERIES_COMMIT_FILE
+from service.contracts.measures import RulesInfo
+from service.contracts.report import LesionRow, RegistrationInfo, Report
+from service.contracts.series_report import SeriesReport
 from worker.reports.conclusion import made_with, series_used
 from worker.reports.figures import Picture
 from worker.reports.glass_brain import GlassBrain
@@ -95,28 +98,42 @@ def glass_words(glass: GlassBrain, words: Words) -> str:
 
 def method_lines(report: Report, words: Words) -> list[str]:
     """Network and options, the alignment of the visits, the rule set with its numbers, and the series."""
-    lines = [made_with(report, words)]
-    aligned = report.registration
-    if aligned is not None and aligned.kind is not None:
-        lines.append(words(f"method.alignment.{aligned.kind}", backend=aligned.backend))
-    if aligned is not None and aligned.common_space is not None:
-        lines.append(words(f"method.common_space.{aligned.common_space.replace('-', '_')}"))
+    lines = [made_with(report, words), *alignment_lines(report.registration, "method.common_space", words)]
     if report.rules is not None:
-        rules = report.rules
-        numbers = ", ".join(f"{name} {words.localized(f'{value:g}')}" for name, value in rules.numbers.items())
-        lines.append(
-            words("method.rules", set=rules.set, version=rules.version, profile=rules.profile, digest=rules.digest)
-            + (f" {words('method.numbers', numbers=numbers)}" if numbers else "")
-        )
+        lines.append(rules_words(report.rules, words))
     return [*lines, "; ".join(series_used(report, words)) + "."]
 
 
-def version_words(report: Report, words: Words) -> str:
+def alignment_lines(aligned: RegistrationInfo | None, spaces: str, words: Words) -> list[str]:
+    """The transform between the visits and the space where they meet; what old reports do not say is left out.
+
+    Args:
+        aligned: of the two visits, or of any two of a series.
+        spaces: the phrases of the spaces, such as `method.common_space`.
+        words: of the page.
+    """
+    lines = []
+    if aligned is not None and aligned.kind is not None:
+        lines.append(words(f"method.alignment.{aligned.kind}", backend=aligned.backend))
+    if aligned is not None and aligned.common_space is not None:
+        lines.append(words(f"{spaces}.{aligned.common_space.replace('-', '_')}"))
+    return lines
+
+
+def rules_words(rules: RulesInfo, words: Words) -> str:
+    """The rule set with its profile and its numbers."""
+    numbers = ", ".join(f"{name} {words.localized(f'{value:g}')}" for name, value in rules.numbers.items())
+    named = words("method.rules", set=rules.set, version=rules.version, profile=rules.profile, digest=rules.digest)
+    return f"{named} {words('method.numbers', numbers=numbers)}" if numbers else named
+
+
+def version_words(report: Report | SeriesReport, words: Words) -> str:
     """Libraries by version, the job, and the signature of the report where it has one."""
     parts = [", ".join(f"{name} {version}" for name, version in report.versions.libraries.items()) + "."]
     parts += [words("method.job", id=report.job_id)] if report.job_id else []
     signature = report.signature
     if signature is not None:
         name, key = signature.algorithm, signature.key_id
-        parts.append(words("method.signed", algorithm=name, key=key, value=signature.value))
+        file = SERIES_COMMIT_FILE if report.mode == "series" else COMMIT_FILE
+        parts.append(words("method.signed", algorithm=name, key=key, value=signature.value, file=file))
     return " ".join(parts)

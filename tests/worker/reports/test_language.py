@@ -12,19 +12,20 @@ import pytest
 from service.contracts.measures import REGIONS_NOTE, BrainVolumeChange, LesionRegion, NotGivenCode
 from service.contracts.options import AlignmentKind
 from service.contracts.report import AI_RESULT, RESEARCH_USE, Check, Flag, LesionStatus, Reason
-from tests.fixtures import report_case
+from service.contracts.series_report import EventName
 from tests.fixtures.measured_report import measured_report
 from worker.quality_limits import LIMITS
 from worker.quality_notes import DIFFERENCES
 from worker.reports import html, language
 from worker.reports.glass_brain import ALONG
 from worker.reports.language import OWN_WORDS, words
-from worker.reports.summary import build_report
+from worker.reports.series_summary import REASONS
 from worker.reports.tables import ALONE, COMPARED
 from worker.scan_protocol import Comparison
+from worker.series_drift import DRIFT
 
 WORKER = Path(__file__).parents[3] / "worker"
-QUALITY = sorted(WORKER.glob("quality*.py"))
+QUALITY = [*sorted(WORKER.glob("quality*.py")), WORKER / "series_drift.py"]
 EN, DE = words("en"), words("de")
 
 
@@ -73,9 +74,12 @@ NAMED = {
     "method.alignment": [*get_args(AlignmentKind)],
     "method.common_space": ["half_way", "baseline"],
     "method.prior": ["follow_up", "self"],
-    "gates": [*LIMITS, *DIFFERENCES],
+    "series.role": ["adjacent", "first_to_last"],
+    "series.event": [*get_args(EventName)],
+    "series.common_space": ["half_way", "baseline"],
+    "gates": [*LIMITS, *DIFFERENCES, DRIFT.name],
     "answers": [*get_args(Comparison), "yes", "no"],
-    "reasons": codes_of_quality(),
+    "reasons": codes_of_quality() | {*REASONS},
     "not_given": [*get_args(NotGivenCode)],
     "units": [one.unit for one in LIMITS.values()],
     "limits": ["at least", "at most", "red below", "red above"],
@@ -144,31 +148,27 @@ def test_dates_follow_the_language():
 def test_a_reason_is_put_in_german_by_its_code_with_the_numbers_of_its_gate():
     report = measured_report()
     (reason,) = report.reasons
-    assert EN.reason(reason, report) == reason.message
-    assert DE.reason(reason, report) == (
+    assert EN.reason(reason, report.quality) == reason.message
+    assert DE.reason(reason, report.quality) == (
         "die FLAIR-Bilder beider Untersuchungen stimmen nach der Registrierung nicht überein "
         "(gemessen 0,53, erwartet mindestens 0,6, rot unter 0,45)"
     )
 
 
 def test_an_unknown_code_keeps_its_english_message():
-    report = build_report(report_case.longitudinal())
     unknown = Reason(code="of_tomorrow", flag="red", message="saw 1.5, expected 2")
     check = Check(name="of_tomorrow", value=1.5, unit="furlong", flag="red", expected="at least 2 furlongs")
-    assert DE.reason(unknown, report) == unknown.message
+    assert DE.reason(unknown, (check,)) == unknown.message
     assert (DE.gate(check.name), DE.value(check)) == ("of tomorrow", "1,5 furlong")
 
 
 def test_a_gate_whose_value_is_a_word_is_put_in_german_too():
-    report = build_report(report_case.longitudinal())
     check = Check(name="same_scanner", value="different", flag="amber", expected="same")
-    report = report.model_copy(update={"quality": (check,)})
     assert (DE.gate(check.name), DE.value(check), DE.limits(check.expected)) == ("Scanner", "verschieden", "gleich")
     reason = Reason(code="same_scanner", flag="amber", message="the two studies come from different scanners")
-    assert DE.reason(reason, report).startswith("die Untersuchungen stammen von verschiedenen Scannern")
+    assert DE.reason(reason, (check,)).startswith("die Untersuchungen stammen von verschiedenen Scannern")
     nothing = check.model_copy(update={"name": "noise_ratio", "value": None, "expected": "at most 3"})
-    report = report.model_copy(update={"quality": (nothing,)})
-    unmeasured = DE.reason(Reason(code="noise_ratio", flag="amber", message="noise"), report)
+    unmeasured = DE.reason(Reason(code="noise_ratio", flag="amber", message="noise"), (nothing,))
     assert unmeasured.endswith("(nicht messbar, erwartet höchstens 3)")
 
 
