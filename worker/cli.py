@@ -59,7 +59,7 @@ def compare(
     prior_for_first: ask.PriorForFirst = "follow-up",
     crop: ask.Crop = "union",
     dicom_seg: Annotated[str, typer.Option(help="lesions from DICOM: binary or labelmap")] = "binary",
-    language: Annotated[str, typer.Option(help="of the page and the PDF: en or de")] = "en",
+    language: ask.Language = "en",
     earlier: Annotated[
         Path | None, typer.Option(help="result of the baseline: its lesions keep their tracking UIDs")
     ] = None,

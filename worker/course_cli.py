@@ -37,6 +37,7 @@ def course(
     certainty: ask.Certainty = True,
     prior_for_first: ask.PriorForFirst = "follow-up",
     crop: ask.Crop = "union",
+    language: ask.Language = "en",
     weights: ask.Weights = None,
     device: ask.Device = "auto",
 ) -> None:

@@ -19,9 +19,10 @@ OF_BOTH = {
     "common_space": "baseline",
     "prior_for_first": "self",
     "crop": "none",
+    "language": "de",
 }
 """None is the default."""
-OF_A_PAIR = OF_BOTH | {"dicom_seg": "labelmap", "language": "de"}
+OF_A_PAIR = OF_BOTH | {"dicom_seg": "labelmap"}
 
 
 def words(values):

@@ -16,6 +16,7 @@ from worker.cli import cli
         (("--threshold", "1"), "threshold: "),
         (("--missing-t1", "flair_only"), "missing_t1: "),
         (("--alignment", "stretched"), "alignment: "),
+        (("--language", "fr"), "language: "),
     ],
 )
 def test_an_option_out_of_its_range_is_a_named_error(tmp_path, more, message):

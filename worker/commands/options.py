@@ -34,6 +34,7 @@ RulesProfile = Annotated[
 Certainty = Annotated[bool, typer.Option(help="ask the network for a second opinion of each scan")]
 PriorForFirst = Annotated[str, typer.Option(help="prior of the earlier of two visits: follow-up or self")]
 Crop = Annotated[str, typer.Option(help="union or none")]
+Language = Annotated[str, typer.Option(help="of what people read, the page and the PDF: en or de")]
 Weights = Annotated[Path | None, typer.Option(help="safetensors file, or a folder: an ensemble")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")]
 
