@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from service.contracts.report import LesionStatus
+from service.contracts.report import RESEARCH_USE, LesionStatus
 from service.contracts.report_signature import make_key
 from service.contracts.series_report import LedgerRow, SeriesReport
 from tests.fixtures.visits import COURSES, MOTIONS, Course, centre_mm, write_visits
@@ -48,6 +48,8 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
         str(out),
         "--json",
         "--no-certainty",
+        "--language",
+        "de",
         *days,
     ]
     key = folder / "report.key"
@@ -80,6 +82,11 @@ def test_the_artifacts_are_there_and_the_printed_report_is_the_written_one(follo
     assert {path.name for path in followed.out.iterdir()} == masks | {"series.json", "series.html", "ledger.csv"}
     assert json.loads(followed.output) == json.loads((followed.out / "series.json").read_text())
     assert [visit.study.acquired for visit in followed.report.visits] == list(DAYS)
+
+
+def test_the_page_is_in_the_language_that_was_asked_for_and_the_report_in_english(followed: Followed) -> None:
+    assert '<html lang="de">' in (followed.out / "series.html").read_text(encoding="utf-8")
+    assert followed.report.notice == RESEARCH_USE
 
 
 def test_the_report_is_signed_with_the_key_of_the_installation(followed: Followed) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from reportlab.graphics.shapes import Drawing, Line, PolyLine
 from reportlab.lib.colors import HexColor
+from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from service.contracts.measures import Interval
 from service.contracts.report import Report
@@ -20,8 +21,8 @@ from worker.reports.rule_sizes import sizes
 AXIS = HexColor("#8a9097")
 GAP, HEAD = 14.0, 26.0
 """Between two courses, and above the highest value: the title, and room for the value."""
-LINE = 9.0
-"""A line of visits' names."""
+LINE, NAME, APART = 9.0, 7.0, 4.0
+"""A line of visits' names, the size of their letters, and what is between two of them."""
 FOOT = 5.0 + LINE
 """Below the axis: one line of names."""
 MARGIN = 0.24
@@ -84,14 +85,21 @@ def count_course(counts: Sequence[int], words: Words, of: dict[str, str]) -> Cou
 
 
 def draw_courses(courses: Sequence[Course], visits: Visits, width: float, height: float) -> Drawing:
-    """Courses side by side over the same visits, points. The names of more than two visits stand in two lines."""
+    """Courses side by side over the same visits, points.
+
+    Names of visits that do not fit beside each other stand in further lines, by which the drawing is higher.
+    """
     load_fonts()
-    drawing = Drawing(width, height, initialFontName=FONT)  # the default would be one that is not embedded
     wide = (width - GAP * (len(courses) - 1)) / len(courses)
-    base = FOOT + (LINE if len(visits.names) > 2 else 0.0)
+    lines = _name_lines(visits, wide)
+    below = LINE * max(lines)
+    drawing = Drawing(width, height + below, initialFontName=FONT)  # the default would be one that is not embedded
     for n, course in enumerate(courses):
-        frame = _Frame(left=n * (wide + GAP), width=wide, height=height, base=base, highest=_highest(course))
-        _draw_axis(drawing, course.title, visits, frame)
+        frame = _Frame(
+            left=n * (wide + GAP), width=wide, height=height + below, base=FOOT + below, highest=_highest(course)
+        )
+        _draw_axis(drawing, course.title, frame)
+        _draw_names(drawing, visits, lines, frame)
         _draw_values(drawing, course, visits, frame)
     return drawing
 
@@ -108,26 +116,44 @@ class _Frame:
 
     def across(self, place: float) -> float:
         """Of a visit, from 0 to 1."""
-        return self.left + self.width * (MARGIN + (1 - 2 * MARGIN) * place)
+        return self.left + _across(place, self.width)
 
     def up(self, value: float) -> float:
         """Of a value."""
         return self.base + value / self.highest * (self.height - self.base - HEAD)
 
 
+def _across(place: float, width: float) -> float:
+    return width * (MARGIN + (1 - 2 * MARGIN) * place)
+
+
+def _name_lines(visits: Visits, width: float) -> list[int]:
+    """The line of each visit's name, from 0: the first one in which it stands clear of the names before it."""
+    ends: list[float] = []
+    lines = []
+    for name, place in zip(visits.names, visits.places, strict=True):
+        middle, half = _across(place, width), stringWidth(name, FONT, NAME) / 2
+        line = next((n for n, end in enumerate(ends) if end + APART <= middle - half), len(ends))
+        ends[line : line + 1] = [middle + half]
+        lines.append(line)
+    return lines
+
+
 def _highest(course: Course) -> float:
     return max([*course.values, *(one[1] for one in course.intervals if one is not None)]) or 1.0
 
 
-def _draw_axis(drawing: Drawing, title: str, visits: Visits, frame: _Frame) -> None:
+def _draw_axis(drawing: Drawing, title: str, frame: _Frame) -> None:
     right = frame.left + frame.width
     drawing.add(lettering(title, (frame.left, frame.height - 8), 7.5, EDGE, bold=True))
     drawing.add(Line(frame.left, frame.base, right, frame.base, strokeColor=AXIS, strokeWidth=0.8))
     drawing.add(lettering("0", (frame.left, frame.base + 2), 6, GREY))
-    for n, (name, place) in enumerate(zip(visits.names, visits.places, strict=True)):
-        lines_down = n % 2 if len(visits.names) > 2 else 0
-        at = (frame.across(place), frame.base - 10 - LINE * lines_down)
-        drawing.add(lettering(name, at, 7, GREY, anchor="middle"))
+
+
+def _draw_names(drawing: Drawing, visits: Visits, lines: Sequence[int], frame: _Frame) -> None:
+    for name, place, line in zip(visits.names, visits.places, lines, strict=True):
+        at = (frame.across(place), frame.base - 10 - LINE * line)
+        drawing.add(lettering(name, at, NAME, GREY, anchor="middle"))
 
 
 def _draw_values(drawing: Drawing, course: Course, visits: Visits, frame: _Frame) -> None:

@@ -14,7 +14,9 @@ import pytest
 
 from tests.fixtures import report_case
 from tests.fixtures.measured_report import measured_report
+from tests.fixtures.series_reports import whole_report
 from worker.reports.html import render_html
+from worker.reports.series_html import render_series_html
 from worker.reports.summary import build_report
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -22,6 +24,8 @@ PAGES = {
     "english": lambda: render_html(measured_report(), report_case.pictures()),
     "german": lambda: render_html(measured_report(), report_case.pictures(language="de"), "de"),
     "not comparable": lambda: render_html(build_report(report_case.not_comparable()), None),
+    "visits": lambda: render_series_html(whole_report()),
+    "visits, german": lambda: render_series_html(whole_report(), "de"),
 }
 CSS = files("worker.reports").joinpath("templates", "report.css").read_text(encoding="utf-8")
 RUN = """axe.run(document, {resultTypes: ["violations"]}).then(found => {
@@ -75,7 +79,7 @@ def test_axe_finds_nothing_to_object_to(page, tmp_path):
 def test_the_language_is_named_and_headings_go_down_step_by_step(page):
     kind, html = page
     elements = Elements(html).found
-    assert dict(elements)["html"]["lang"] == ("de" if kind == "german" else "en")
+    assert dict(elements)["html"]["lang"] == ("de" if "german" in kind else "en")
     levels = [int(tag[1]) for tag, _ in elements if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1

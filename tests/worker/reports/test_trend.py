@@ -1,5 +1,7 @@
 """The drawing of numbers over visits: places by time, heights from zero, intervals as bars."""
 
+import itertools
+
 import pytest
 from reportlab.graphics.shapes import Circle, Drawing, Group, Line, String
 
@@ -49,9 +51,22 @@ def test_an_interval_is_a_bar_over_its_point_and_inside_the_drawing():
     assert axis(drawn) + heights[1][1] < 115
 
 
-def test_courses_stand_side_by_side_and_the_names_of_many_visits_in_two_lines():
-    drawn = draw_courses([course([1.0, 2.0, 3.0])] * 2, visits_of("abc", [0, 1, 2]), 290, 115)
+def test_courses_stand_side_by_side_and_names_that_do_not_fit_in_a_second_line():
+    names = [letter * 12 for letter in "abc"]
+    drawn = draw_courses([course([1.0, 2.0, 3.0])] * 2, visits_of(names, [0, 1, 2]), 290, 115)
     assert len(points(drawn)) == 6
     assert points(drawn)[2][0] < points(drawn)[3][0]
     heights = {one.text: one.y for one in drawn.contents if isinstance(one, String)}
-    assert heights["a"] == heights["c"] > heights["b"] > 0
+    first, second, third = (heights[name] for name in names)
+    assert first == third > second > 0
+
+
+def test_names_stand_in_one_line_where_they_fit_and_never_on_each_other():
+    short = draw_courses([course([1.0] * 3)], visits_of("abc", [0, 1, 2]), 290, 115)
+    assert short.height == 115
+    names = [f"Untersuchung {n}, 01.03.202{n}" for n in range(7)]
+    drawn = draw_courses([course([1.0] * 7)], visits_of(names, [0, 100, 110, 200, 1000, 1001, 1010]), 290, 115)
+    boxes = [one.getBounds() for one in drawn.contents if isinstance(one, String) and one.text in names]
+    assert len(boxes) == 7
+    assert all(left > 0 and right < 290 and low > 0 for left, low, right, _ in boxes)
+    assert not any(a[0] < b[2] and b[0] < a[2] and a[1] == b[1] for a, b in itertools.combinations(boxes, 2))
