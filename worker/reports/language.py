@@ -17,6 +17,8 @@ from service.contracts.measures import BrainVolumeChange
 from service.contracts.options import Language
 from service.contracts.report import Check, Reason
 
+PARTS = ("", "_series")
+"""Ends of the names of a language's files: the report of a pair, and what the page of several visits says beside it."""
 OWN_WORDS = ("reasons", "not_given", "units", "limits")
 """Parts of the catalogue that stand in for English words of the report: English has none of its own."""
 
@@ -130,8 +132,12 @@ class Words:
 @cache
 def words(language: Language) -> Words:
     """The catalogue of a language."""
-    text = files("worker.reports").joinpath("phrases", f"{language}.yaml").read_text(encoding="utf-8")
-    return Words(language, _flat(yaml.safe_load(text)))
+    folder = files("worker.reports").joinpath("phrases")
+    phrases: dict[str, str] = {}
+    for part in PARTS:
+        text = folder.joinpath(f"{language}{part}.yaml").read_text(encoding="utf-8")
+        phrases |= _flat(yaml.safe_load(text))
+    return Words(language, phrases)
 
 
 def _flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, str]:
