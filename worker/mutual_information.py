@@ -30,11 +30,22 @@ class Descent:
     smallest_step: float = 1e-3
     relaxation: float = 0.6
     iterations: int = 200
+    smooth_gradients: bool = True
+    """Gradients of both images, whole and smoothed: a start from afar finds its way by them. Near the end differences
+    between voxels, where the metric samples, are as exact, and a third of the time is saved."""
 
 
 RIGID = Descent(shrink=(4, 2), smoothing_mm=(4.0, 2.0), sampling=(1.0, 0.5))
-AFFINE = Descent(shrink=(2, 1), smoothing_mm=(2.0, 0.0), sampling=(0.5, 0.2))
-NATIVE = Descent(shrink=(1,), smoothing_mm=(0.0,), sampling=(0.1,), rate=0.5, smallest_step=3e-4, relaxation=0.5)
+AFFINE = Descent(shrink=(2, 1), smoothing_mm=(2.0, 0.0), sampling=(0.5, 0.2), smooth_gradients=False)
+NATIVE = Descent(
+    shrink=(1,),
+    smoothing_mm=(0.0,),
+    sampling=(0.1,),
+    rate=0.5,
+    smallest_step=3e-4,
+    relaxation=0.5,
+    smooth_gradients=False,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,7 +89,7 @@ class Matcher:
 
     def cost_or_inf(self, moving_from_fixed: Affine, *, sampling: float = 1.0) -> float:
         """Negative mutual information at a transform; infinite where the images do not overlap."""
-        method = self._method(Descent(shrink=(1,), smoothing_mm=(0.0,), sampling=(sampling,)))
+        method = self._method(Descent(shrink=(1,), smoothing_mm=(0.0,), sampling=(sampling,), smooth_gradients=False))
         method.SetInitialTransform(transform_of(moving_from_fixed))
         try:
             return float(method.MetricEvaluate(self.fixed, self.moving))
@@ -119,6 +130,8 @@ class Matcher:
         method = sitk.ImageRegistrationMethod()
         method.SetMetricAsMattesMutualInformation(numberOfHistogramBins=50)
         method.SetMetricFixedMask(self.mask)
+        method.SetMetricUseFixedImageGradientFilter(descent.smooth_gradients)
+        method.SetMetricUseMovingImageGradientFilter(descent.smooth_gradients)
         method.SetMetricSamplingStrategy(method.RANDOM)
         method.SetMetricSamplingPercentagePerLevel(list(descent.sampling), SEED)
         method.SetInterpolator(sitk.sitkLinear)
