@@ -18,8 +18,8 @@ import psutil
 import pydicom
 import pytest
 
-from model.phantom import PhantomOptions
 from service.contracts.report import Report
+from tests.fixtures.coarse_phantom import COARSE
 from tests.fixtures.running_service import free_port, up, upload, wait_for
 from worker.phantom_files import write_phantom_pair
 
@@ -40,7 +40,7 @@ CANARIES = {
 @pytest.fixture(scope="module")
 def canary_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantom")
-    write_phantom_pair(folder, kind="dicom", options=PhantomOptions(seed=3))
+    write_phantom_pair(folder, kind="dicom", options=COARSE)
     for path in folder.glob("*/*/*.dcm"):
         dataset = pydicom.dcmread(path)
         for name, text in CANARIES.items():
