@@ -37,7 +37,6 @@ def render_html(report: Report, pictures: Pictures | None, language: Language = 
     return template("report.html").render(
         report=report,
         words=says,
-        notice=says("notice"),
         conclusion=conclusion(report, says),
         subtitle=subtitle(report, says),
         statuses=[status.value for status in LesionStatus],
