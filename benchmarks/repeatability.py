@@ -31,7 +31,7 @@ from model.statuses import DIRECTION, Status
 
 WEIGHTS = SHIPPED.with_name("compact.safetensors")
 LARGEST_SHIFT_MM = 0.3
-"""Undamaged pairs come back to 0.09 to 0.64 mm when they are aligned there and back (`worker/quality_limits.py`)."""
+"""Undamaged pairs come back to 0.04 to 0.64 mm when they are aligned there and back (`worker/quality_limits.py`)."""
 SIZES_MM3 = ((3.0, 50.0), (50.0, 500.0), (500.0, np.inf))
 """Classes of volume: fewer lesions would say nothing of a class."""
 SAME_IOU = 0.1

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from service.contracts.blobs import COMMIT_FILE
 from service.contracts.nifti_names import sequence_of
 from service.contracts.report import Report
 
@@ -133,7 +134,7 @@ def _run(client: httpx.Client, baseline: Path | None, follow_up: Path, results: 
         with client.stream("GET", artifact["href"]) as response, (results / artifact["name"]).open("wb") as file:
             for chunk in response.iter_bytes():
                 file.write(chunk)
-    return Report.model_validate_json((results / "report.json").read_text())
+    return Report.model_validate_json((results / COMMIT_FILE).read_text())
 
 
 def _upload(client: httpx.Client, study: Path, name: str, console: Console) -> str:

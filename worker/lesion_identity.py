@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from model.volume import Volume
+from service.contracts.blobs import COMMIT_FILE
 from service.contracts.logs import get_logger
 from service.contracts.report import Report
 from worker.nifti_reader import read_nifti
@@ -39,7 +40,7 @@ class EarlierLesions:
 
 def read_earlier(folder: Path) -> EarlierLesions | None:
     """The lesions of an earlier result; None where it holds none that can be followed (a series, an older version)."""
-    report, rows = folder / "report.json", folder / ROWS_OF_FOLLOW_UP
+    report, rows = folder / COMMIT_FILE, folder / ROWS_OF_FOLLOW_UP
     if not report.exists() or not rows.exists():
         return None
     read = Report.model_validate_json(report.read_text(encoding="utf-8"))

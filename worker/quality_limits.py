@@ -87,7 +87,7 @@ CONSISTENCY = Limit(
     red=1.2,
     good="low",
     message="aligning there and back does not return to the start",
-    why="undamaged pairs 0.04 to 0.31 mm, aligned with scale to 0.64; of two patients 1.5 to 4.1 mm",
+    why="undamaged pairs 0.04 to 0.31 mm, aligned with scale to 0.64; five pairs of two people 1.3 to 9.5 mm",
 )
 COVERAGE = Limit(
     name="common_coverage",

@@ -17,7 +17,7 @@ from model.volume import Affine, Volume, world_from_voxel
 from service.contracts.errors import RegistrationFailed
 from service.contracts.options import AlignmentKind, CommonSpace, CompareOptions
 from worker.case import IDENTITY_4X4, Alignment, PairAlignment
-from worker.mutual_information import AFFINE, NATIVE, RIGID, Matcher
+from worker.mutual_information import FROM_AFAR, NATIVE, WORKING, Matcher
 from worker.registration_flirt import flirt_fixed_from_moving
 
 
@@ -127,9 +127,9 @@ def _moving_from_fixed(
     starts: Sequence[Affine] = (),
     rigid: bool = False,
 ) -> Affine:
-    """World of `fixed` -> world of `moving`: rigid, affine at the working resolution, affine on the native voxels.
+    """World of `fixed` -> world of `moving`: rigid from afar, then at the working resolution and on the native voxels.
 
-    With `rigid` every pass is.
+    The last two passes are affine, or rigid too; FLIRT has 12 degrees of freedom, or 6.
     """
     if settings.backend == "flirt":
         return np.linalg.inv(flirt_fixed_from_moving(fixed, moving, fixed_brain, rigid=rigid))
@@ -141,7 +141,7 @@ def _moving_from_fixed(
     try:
         coarse = Matcher.of(small_fixed, small_moving, mask)
         start = coarse.best_of([IDENTITY_4X4, moments_start(small_fixed, small_moving), *starts])
-        found = descend(coarse, coarse.rigid(start, RIGID), AFFINE)
+        found = descend(coarse, coarse.rigid(start, FROM_AFAR), WORKING)
         near, near_brain = _cut_to_brain(fixed, fixed_brain)
         fine = _fine_around(moving, near_brain, found, settings)
         refined = descend(Matcher.of(near, fine, near_brain), found, NATIVE)

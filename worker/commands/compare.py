@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.contracts.archives import Limits, unpack_zip
+from service.contracts.blobs import COMMIT_FILE
 from service.contracts.input_errors import EmptyStudy
 from service.contracts.options import CompareOptions, check_allowed
 from service.contracts.report import LesionStatus, Report
@@ -44,7 +45,7 @@ def compare_studies(
         folders = [stack.enter_context(as_folder(path, settings)) for path in studies]
         tools = tools_of(settings)
         out.mkdir(parents=True, exist_ok=True)
-        (out / "report.json").unlink(missing_ok=True)  # a report lies there only when this run has made it
+        (out / COMMIT_FILE).unlink(missing_ok=True)  # a report lies there only when this run has made it
         request = CaseRequest(
             baseline=folders[0] if len(folders) == 2 else None,
             follow_up=folders[-1],

@@ -5,7 +5,6 @@ import io
 import json
 import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 from service.contracts.report import LesionStatus, Report
 from tests.fixtures import report_case
 from tests.fixtures.measured_report import measured_report
+from tests.fixtures.page_tables import Tables
 from tests.fixtures.small_studies import FLAIR_HEADER, small_volume
 from worker.artifacts import write_dicom, write_pages
 from worker.dicom_index import index_folder
@@ -62,37 +62,6 @@ def folder(report, tmp_path_factory) -> Path:
         time_points.append(LesionImages(time_point=name, ids=images, headers=read_headers(stack.instances)))
     write_dicom(out, report, time_points)
     return out
-
-
-class Tables(HTMLParser):
-    """The cells of each table of a page by its class; what stands in small print below a cell is left out."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.rows, self.name, self.small, self.cell = {}, "", False, False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        classes = dict(attrs).get("class", "")
-        if tag == "table":
-            self.name = classes
-            self.rows[classes] = []
-        elif tag == "tr" and self.name:
-            self.rows[self.name].append([])
-        elif tag in {"td", "th"} and self.name:
-            self.rows[self.name][-1].append("")
-            self.cell = True
-        elif tag == "span" and classes == "small":
-            self.small = True
-
-    def handle_endtag(self, tag):
-        self.name = "" if tag == "table" else self.name
-        self.small = self.small and tag != "span"
-        self.cell = self.cell and tag not in {"td", "th"}
-
-    def handle_data(self, data):
-        if self.name and self.cell and not self.small:
-            self.rows[self.name][-1][-1] += data.replace("\N{SOFT HYPHEN}", "")
 
 
 def row_of(cells: list[str]) -> tuple[int, dict[str, object]]:
