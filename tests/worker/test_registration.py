@@ -138,7 +138,7 @@ def test_a_real_pair_is_as_near_to_its_authors_transform_as_flirt_was(shared_fol
         flairs.append(flair)
         from_common.append(transform)
         brains.append(flair.like(resample(mask, Grid.of(flair), volume_from_grid=np.linalg.inv(transform)) >= 0.5))
-    found = align_pair(flairs[0], brains[0], flairs[1], brains[1], settings=WITH_SCALE)
+    found = align_pair(flairs[0], brains[0], flairs[1], brains[1], settings=SETTINGS)
     authors = from_common[1] @ np.linalg.inv(from_common[0])
     assert (
         distance_mm(np.linalg.inv(found.baseline_from_follow_up), authors, brains[0]) < 0.16
