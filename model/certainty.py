@@ -9,6 +9,7 @@ Voxels that were given to both masks because FLAIR does not differ (decision 001
 probabilities. Swapping the time points changes nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,14 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 
+from model.grid import Grid
+from model.local_growth import local_direction
 from model.rules import Rules
 from model.statuses import DIRECTION, Status, status_of
 
 THRESHOLDS = tuple(n / 10 for n in range(1, 10))
 
+Mask = Bool[NDArray[Any], "d h w"]
 Part = Float32[NDArray[Any], "d h w"]
 """Lesion probability in the box of a group."""
 
@@ -32,13 +36,14 @@ class GroupOpinions:
     baseline: tuple[Part, ...]
     """The first is the one that the mask was made from."""
     follow_up: tuple[Part, ...]
-    before: Bool[NDArray[Any], "d h w"]
-    after: Bool[NDArray[Any], "d h w"]
-    zone: Bool[NDArray[Any], "d h w"]
+    before: Mask
+    after: Mask
+    zone: Mask
     """Voxels that may be the group's in another reading."""
     threshold: float
     """That the masks were made with: a voxel of a mask below it was given to both."""
-    voxel_mm3: float
+    grid: Grid
+    """Of the box."""
 
 
 def certainty(status: Status, opinions: GroupOpinions, rules: Rules) -> float | None:
@@ -52,23 +57,26 @@ def certainty(status: Status, opinions: GroupOpinions, rules: Rules) -> float | 
     given = opinions.before & (opinions.baseline[0] < opinions.threshold)
     given |= opinions.after & (opinions.follow_up[0] < opinions.threshold)
     readings = [
-        _direction(first, second, rules)
+        _direction(first, second, opinions.grid, rules)
         for baseline in opinions.baseline
         for follow_up in opinions.follow_up
-        for first, second in _volumes(baseline, follow_up, given, opinions)
+        for first, second in _read(baseline, follow_up, given, opinions)
     ]
     return readings.count(direction) / len(readings)
 
 
-def _volumes(
-    baseline: Part, follow_up: Part, given: Bool[NDArray[Any], "d h w"], opinions: GroupOpinions
-) -> list[tuple[float, float]]:
+def _read(baseline: Part, follow_up: Part, given: Mask, opinions: GroupOpinions) -> Iterable[tuple[Mask, Mask]]:
+    """The group's masks at each threshold."""
     surer = np.maximum(baseline, follow_up)
-    first, second = (np.where(given, surer, part)[opinions.zone] for part in (baseline, follow_up))
-    counts = [(int((first >= t).sum()), int((second >= t).sum())) for t in THRESHOLDS]
-    return [(a * opinions.voxel_mm3, b * opinions.voxel_mm3) for a, b in counts]
+    first, second = (np.where(given, surer, part) for part in (baseline, follow_up))
+    for threshold in THRESHOLDS:
+        yield (first >= threshold) & opinions.zone, (second >= threshold) & opinions.zone
 
 
-def _direction(baseline_mm3: float, follow_up_mm3: float, rules: Rules) -> int | None:
-    first, second = rules.lesion_mm3(baseline_mm3), rules.lesion_mm3(follow_up_mm3)
-    return None if first == second == 0 else DIRECTION[status_of(first, second, rules)]
+def _direction(before: Mask, after: Mask, grid: Grid, rules: Rules) -> int | None:
+    counts = (int(np.count_nonzero(mask)) for mask in (before, after))
+    first, second = (rules.lesion_mm3(count * grid.voxel_volume_mm3) for count in counts)
+    if first == second == 0:
+        return None
+    by_volume = DIRECTION[status_of(first, second, rules)]
+    return by_volume or local_direction(before, after, grid, rules)

@@ -1,4 +1,4 @@
-"""What changed between two lesion masks, by the measurement rules (docs/architecture.md, version 1.2)."""
+"""What changed between two lesion masks, by the measurement rules (docs/architecture.md, version 1.3)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from model.group_masks import GroupLabels, GroupMasks, placed, widened
 from model.lesions import COUNTED_MM3, LesionMap, centroid_mm, find_lesions
 from model.overlaps import Edge, Groups, edges, group, within
 from model.rules import ROUNDING, Rules
-from model.statuses import LABELS, Status, judged
+from model.statuses import LABELS, Status, status_of_masks
 
 AS_SHIPPED = Rules()
 READ_WITHIN_MM = 1.0
@@ -138,7 +138,7 @@ class _Table:
         grid = self.masks.grid.crop(one.box)
         before, after = one.before, one.after
         volumes = (_mm3(before, grid), _mm3(after, grid))
-        status, sure = self._status(one, volumes)
+        status, sure = self._status(one)
         grown = status is Status.ENLARGING
         return LesionChange(
             id=one.id,
@@ -155,14 +155,12 @@ class _Table:
             certainty=sure,
         )
 
-    def _status(self, one: GroupMasks, volumes: tuple[float, float]) -> tuple[Status | None, float | None]:
+    def _status(self, one: GroupMasks) -> tuple[Status | None, float | None]:
         """The status, and how certain its direction is."""
         if self.lesions[0] is None:
             return None, None
-        unseen, grid = ~self.masks.seen_in_both[one.box], self.masks.grid
-        parts = (one.before & unseen, one.after & unseen, (one.before | one.after) & unseen)
-        unseen_mm3 = (_mm3(parts[0], grid), _mm3(parts[1], grid), _mm3(parts[2], grid))
-        status = judged(*volumes, unseen_mm3, self.rules)
+        seen, grid = self.masks.seen_in_both[one.box], self.masks.grid.crop(one.box)
+        status = status_of_masks(one.before, one.after, seen, grid, self.rules)
         if status is Status.INDETERMINATE:
             return status, None
         sure = self._certainty(status, one)
@@ -184,7 +182,7 @@ class _Table:
             after=after,
             zone=(near & ~self.labels.others(one.id, box)) | before | after,
             threshold=masks.threshold,
-            voxel_mm3=masks.grid.voxel_volume_mm3,
+            grid=masks.grid.crop(box),
         )
         return certainty(status, opinions, self.rules)
 

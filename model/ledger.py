@@ -22,7 +22,7 @@ from model.ledger_events import LedgerEvent, events_of
 from model.ledger_graph import LedgerGraph, ledger_graph
 from model.lesions import COUNTED_MM3, LesionMap, Point, centroid_mm, find_lesions
 from model.rules import ROUNDING, Rules
-from model.statuses import Status, judged
+from model.statuses import Status, status_of_masks
 from model.visit_chain import Pair
 
 
@@ -207,11 +207,8 @@ class _Table:
         first, second = pair
         if len(parts) == 1 and parts[0].status is not None:
             return LedgerChange(pair=pair, status=parts[0].status, parts=parts)
-        before, after = masks[first], masks[second]
-        unseen = ~(self.visits.seen[first][box] & self.visits.seen[second][box])
-        unseen_mm3 = [self._mm3(mask & unseen) for mask in (before, after, before | after)]
-        volumes = self._mm3(before), self._mm3(after)
-        status = judged(*volumes, (unseen_mm3[0], unseen_mm3[1], unseen_mm3[2]), self.rules)
+        seen = self.visits.seen[first][box] & self.visits.seen[second][box]
+        status = status_of_masks(masks[first], masks[second], seen, self.visits.grid.crop(box), self.rules)
         return LedgerChange(pair=pair, status=status, parts=parts)
 
     def _mm3(self, mask: NDArray[np.bool_]) -> float:

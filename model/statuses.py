@@ -1,11 +1,18 @@
 """What happened to a group of lesions, by its volumes, by what was not seen, and by the noise of measuring."""
 
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
+from numpy.typing import NDArray
 
+from model.grid import Grid
+from model.local_growth import local_direction
 from model.repeatability import change_limit
 from model.rules import ROUNDING, Rules
+
+Mask = Bool[NDArray[Any], "d h w"]
 
 
 class Status(StrEnum):
@@ -81,11 +88,29 @@ def status_with_unseen(
     return measured if len(directions) == 1 else Status.INDETERMINATE
 
 
-def judged(baseline_mm3: float, follow_up_mm3: float, unseen_mm3: tuple[float, float, float], rules: Rules) -> Status:
-    """`status_with_unseen`, and `indeterminate` where a lesion seems to grow or shrink by no more than noise."""
-    status = status_with_unseen(baseline_mm3, follow_up_mm3, unseen_mm3, rules)
-    grown = status in {Status.ENLARGING, Status.SHRINKING} and is_noise(baseline_mm3, follow_up_mm3, rules)
-    return Status.INDETERMINATE if grown else status
+def status_of_masks(before: Mask, after: Mask, seen: Mask, grid: Grid, rules: Rules) -> Status:
+    """The status of a group, in which growth counts by the ratio of its volumes or by the place where it lies.
+
+    `indeterminate` where it depends on what was not seen in both studies, or where a lesion seems to grow or shrink by
+    its volumes, but by no more than noise.
+
+    Args:
+        before: the group at baseline.
+        after: at follow-up.
+        seen: what both studies show.
+        grid: of all three.
+        rules: of measurement.
+    """
+    volumes = _mm3(before, grid), _mm3(after, grid)
+    unseen_mm3 = (_mm3(before & ~seen, grid), _mm3(after & ~seen, grid), _mm3((before | after) & ~seen, grid))
+    status = status_with_unseen(*volumes, unseen_mm3, rules)
+    noise = is_noise(*volumes, rules)
+    if status is Status.STABLE and not noise:
+        return _BY_PLACE[local_direction(before & seen, after & seen, grid, rules)]
+    return Status.INDETERMINATE if noise and status in {Status.ENLARGING, Status.SHRINKING} else status
+
+
+_BY_PLACE = {1: Status.ENLARGING, 0: Status.STABLE, -1: Status.SHRINKING}
 
 
 def is_noise(baseline_mm3: float, follow_up_mm3: float, rules: Rules) -> bool:
@@ -102,3 +127,7 @@ def is_noise(baseline_mm3: float, follow_up_mm3: float, rules: Rules) -> bool:
 def _has_grown(before_mm3: float, after_mm3: float, rules: Rules) -> bool:
     enough = after_mm3 - before_mm3 >= rules.growth_mm3 - ROUNDING
     return enough and after_mm3 / before_mm3 >= rules.growth_factor - ROUNDING
+
+
+def _mm3(mask: Mask, grid: Grid) -> float:
+    return int(np.count_nonzero(mask)) * grid.voxel_volume_mm3

@@ -47,7 +47,7 @@ def table(first, second, rules):
     [
         (20, 36, Status.ENLARGING, Status.INDETERMINATE),
         (20, 80, Status.ENLARGING, Status.ENLARGING),
-        (80, 100, Status.STABLE, Status.STABLE),
+        (80, 92, Status.STABLE, Status.STABLE),
         (0, 20, Status.NEW, Status.NEW),
     ],
 )

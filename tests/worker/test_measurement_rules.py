@@ -31,8 +31,9 @@ def test_larger_lesions_repeat_at_least_as_well_as_smaller_ones():
 
 def test_the_profile_of_a_fifth_differs_in_growth_alone():
     fifth = packaged_measurement_rules().profile("growth_20_percent").rules
-    assert (fifth.growth_factor, fifth.growth_mm3) == (1.2, 28.0)
-    assert fifth.model_copy(update={"growth_factor": 1.5, "growth_mm3": 14.0}) == default().rules
+    assert (fifth.growth_factor, fifth.growth_mm3, fifth.local_growth_mm3) == (1.2, 28.0, 0.0)
+    usual = {"growth_factor": 1.5, "growth_mm3": 14.0, "local_growth_mm3": 34.0}
+    assert fifth.model_copy(update=usual) == default().rules
 
 
 def test_every_number_is_printed_by_its_name():

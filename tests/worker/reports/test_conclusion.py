@@ -126,7 +126,7 @@ def test_the_method_says_how_the_visits_were_aligned_and_where_they_meet():
 
 def test_the_method_names_the_rule_set_with_every_number():
     lines = " ".join(method_lines(measured_report(), EN))
-    assert "Rule set msdelta, version 1.2, profile default, digest c0ffee." in lines
+    assert "Rule set msdelta, version 1.3, profile default, digest c0ffee." in lines
     for number in ("growth_factor 1.5", "growth_mm3 14", "smallest_mm3 3"):
         assert number in lines
     assert "Follow-up FLAIR (NIfTI): 10 x 10 x 10 voxels of 1 x 1 x 3 mm" in lines
