@@ -78,7 +78,9 @@ def _about(centre: np.ndarray, turn: np.ndarray, step: np.ndarray) -> Affine:
 
 
 def _posed(scan: Volume, mm: float, rng: np.random.Generator) -> np.ndarray:
+    spacing = np.array(scan.spacing)
     turn = Rotation.from_rotvec(np.deg2rad(mm) * rng.standard_normal(3) / np.sqrt(3)).as_matrix()
-    step = mm / np.array(scan.spacing) * rng.standard_normal(3) / np.sqrt(3)
+    step = mm / spacing * rng.standard_normal(3) / np.sqrt(3)
+    turn = turn * spacing / spacing[:, None]  # in voxels that are no cubes
     centre = (np.array(scan.array.shape) - 1) / 2
     return np.asarray(ndimage.affine_transform(scan.array, turn, centre - turn @ centre + step, order=1))

@@ -38,8 +38,9 @@ OTHER_PEOPLE = 100
 UNDAMAGED, FLIPPED, DAMAGED = 10, 4, 4
 """Made people with a second visit; of these with a flipped one, and with every other damage."""
 MISALIGNED_MM = (1.0, 2.0, 3.0, 5.0)
+MOTION = tuple(Damage("motion", f"{mm:g} mm", partial(moved, mm=mm)) for mm in (2.0, 6.0))
 DAMAGES = (
-    *(Damage("motion", f"{mm:g} mm", partial(moved, mm=mm)) for mm in (2.0, 6.0)),
+    *MOTION,
     *(Damage("noise", f"{part:.0%} of the signal", partial(noisy, part=part)) for part in (0.1, 0.3)),
     *(Damage("cropped", f"{part:.0%} of the brain", partial(cropped, part=part)) for part in (0.15, 0.5)),
 )
@@ -106,7 +107,7 @@ def people_trials(first: list[TimePoint], scans: dict[str, TimePoint]) -> Iterat
 
 
 def real_trials(scans: dict[str, TimePoint], masker: BrainMasker) -> Iterator[Trial]:
-    """Pairs of one longitudinal patient, as they are, misaligned and flipped."""
+    """Pairs of one longitudinal patient, as they are, misaligned, flipped, and moved within the follow-up."""
     rng = np.random.default_rng(1)
     for (a, before), (b, after) in itertools.combinations(scans.items(), 2):
         if a.split()[0] != b.split()[0]:
@@ -118,6 +119,9 @@ def real_trials(scans: dict[str, TimePoint], masker: BrainMasker) -> Iterator[Tr
         flair = after.study.flair.volume  # its first axis lies across the head
         mirrored = time_point(flair.like(flair.array[::-1].copy()), masker)
         yield aligned_trial(FLIP, before, mirrored, "real", name, USUAL)
+        for damage in MOTION:
+            damaged = time_point(damage.apply(flair, after.brain.mask.array, rng), masker)
+            yield aligned_trial(damage, before, damaged, "real", name, USUAL)
 
 
 def made_trials(first: list[TimePoint], masker: BrainMasker) -> Iterator[Trial]:
