@@ -1,4 +1,4 @@
-"""The results of several visits: a mask of each, the ledger as a table and a page, `series.json` last."""
+"""The results of several visits: a mask of each, the ledger as a table, a page and a PDF, `series.json` last."""
 
 from model.volume import Volume
 from service.contracts.blobs import SERIES_COMMIT_FILE
@@ -8,6 +8,7 @@ from worker.artifacts import write_images, write_report
 from worker.outcome import Work
 from worker.reports.ledger_table import write_ledger_csv
 from worker.reports.series_html import render_series_html
+from worker.reports.series_pdf import render_series_pdf
 from worker.reports.series_summary import SeriesReportInputs, build_series_report
 from worker.results import model_info
 from worker.segmentation import native_lesions, native_probability, native_rows
@@ -37,7 +38,9 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
     )
     report = signed(build_series_report(inputs), work.tools.signing_key)
     write_ledger_csv(report, request.out / "ledger.csv")
-    (request.out / "series.html").write_text(render_series_html(report, work.options.language), encoding="utf-8")
+    language = work.options.language
+    (request.out / "series.html").write_text(render_series_html(report, language), encoding="utf-8")
+    (request.out / "series.pdf").write_bytes(render_series_pdf(report, language))
     write_report(request.out / SERIES_COMMIT_FILE, report)
     return report
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from service.contracts.report import RESEARCH_USE, LesionStatus
 from service.contracts.report_signature import make_key
 from service.contracts.series_report import LedgerRow, SeriesReport
+from tests.fixtures.pdf_words import reader_of
 from tests.fixtures.visits import COURSES, MOTIONS, Course, centre_mm, write_visits
 from worker.cli import cli
 
@@ -79,13 +80,15 @@ def row_of(course: Course, report: SeriesReport) -> LedgerRow:
 
 def test_the_artifacts_are_there_and_the_printed_report_is_the_written_one(followed: Followed) -> None:
     masks = {f"visit_{visit}_lesions.nii.gz" for visit in (1, 2, 3)}
-    assert {path.name for path in followed.out.iterdir()} == masks | {"series.json", "series.html", "ledger.csv"}
+    reports = {"series.json", "series.html", "series.pdf", "ledger.csv"}
+    assert {path.name for path in followed.out.iterdir()} == masks | reports
     assert json.loads(followed.output) == json.loads((followed.out / "series.json").read_text())
     assert [visit.study.acquired for visit in followed.report.visits] == list(DAYS)
 
 
-def test_the_page_is_in_the_language_that_was_asked_for_and_the_report_in_english(followed: Followed) -> None:
+def test_page_and_pdf_are_in_the_language_that_was_asked_for_and_the_report_in_english(followed: Followed) -> None:
     assert '<html lang="de">' in (followed.out / "series.html").read_text(encoding="utf-8")
+    assert reader_of((followed.out / "series.pdf").read_bytes()).root_object["/Lang"] == "de"
     assert followed.report.notice == RESEARCH_USE
 
 

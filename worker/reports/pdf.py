@@ -19,9 +19,10 @@ from worker.reports.figures import Picture, Pictures
 from worker.reports.fonts import load_fonts
 from worker.reports.glass_chart import glass_chart
 from worker.reports.language import Words, words
-from worker.reports.pdf_page import ANSWER, BODY, HEADING, LONG_ANSWER, SMALL, WIDTH, print_pages
+from worker.reports.pdf_page import BODY, HEADING, SMALL, WIDTH, print_pages
 from worker.reports.pdf_samples import samples
 from worker.reports.pdf_tables import OWN_FONT, Style, set_table
+from worker.reports.pdf_texts import answer, method, reasons
 from worker.reports.remarks import (
     brain_volume_words,
     captioned,
@@ -32,7 +33,6 @@ from worker.reports.remarks import (
 )
 from worker.reports.tables import (
     change_table,
-    flag_words,
     lesion_table,
     load_table,
     quality_table,
@@ -41,8 +41,6 @@ from worker.reports.tables import (
 )
 from worker.reports.trend import trend_chart
 
-LONG = 60
-"""Characters from which the answer is set smaller."""
 GAP = 4 * mm
 """Between two triples, and between the load and its trend."""
 TREND_TALL = 31 * mm
@@ -56,25 +54,17 @@ def render_pdf(report: Report, pictures: Pictures | None, language: Language = "
     load_fonts()
     says = words(language)
     story = [*_summary(report, pictures, says), *_shown(report, pictures, says)]
-    return print_pages([*story, *_lesions(report, says), *_ground(report, says)], report, says)
+    story += [*_lesions(report, says), *_ground(report, says)]
+    return print_pages(story, says("title"), report.versions.msdelta, says)
 
 
 def _summary(report: Report, pictures: Pictures | None, words: Words) -> list[Flowable]:
     """The conclusion, the reasons for care, the numbers that it comes from, and where it changed."""
-    sentence = conclusion(report, words)
-    story: list[Flowable] = [
-        Paragraph(escape(sentence), LONG_ANSWER if len(sentence) > LONG else ANSWER),
-        Paragraph(escape(subtitle(report, words)), SMALL),
-        Spacer(0, 2 * mm),
-    ]
+    story = answer(conclusion(report, words), subtitle(report, words))
     if report.reasons:
         title = "reasons_head.care" if report.comparable or report.baseline is None else "reasons_head.why_not"
-        story.append(Paragraph(words(title), HEADING))
-        for one in report.reasons:
-            text = escape(words.reason(one, report.quality))
-            flag = flag_words(one.flag.value, words).replace(" ", " <b>") + "</b>"
-            story.append(Paragraph(f"{flag} {text} <font size=7>({escape(one.code)})</font>", BODY))
-        story.append(Spacer(0, 2 * mm))
+        said = [(one, words.reason(one, report.quality)) for one in report.reasons]
+        story += reasons(words(title), said, words)
     changes = change_table(report, words)
     if changes is not None:
         story += [set_table(changes, big=1), Spacer(0, 3 * mm)]
@@ -134,20 +124,11 @@ def _lesions(report: Report, words: Words) -> list[Flowable]:
 
 def _ground(report: Report, words: Words) -> list[Flowable]:
     """What the answer rests on: quality, method, weights, versions."""
-    weights = " ".join(report.model.sha256)
-    quality = set_table(quality_table(report, words))
     return [
         CondPageBreak(40 * mm),
         Paragraph(words("quality.title"), HEADING),
-        quality,
-        KeepTogether(
-            [
-                Paragraph(words("method.title"), HEADING),
-                *(Paragraph(escape(line), BODY) for line in method_lines(report, words)),
-                Paragraph(f"{words('method.weights')} {escape(weights)}", SMALL),
-                Paragraph(escape(version_words(report, words)), SMALL),
-            ]
-        ),
+        set_table(quality_table(report, words)),
+        method(method_lines(report, words), report.model, version_words(report, words), words),
     ]
 
 

@@ -10,7 +10,6 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
-from service.contracts.report import Report
 from worker.reports.fonts import BOLD, FONT
 from worker.reports.language import Words
 
@@ -30,8 +29,15 @@ ANSWER = ParagraphStyle("answer", parent=BODY, fontName=BOLD, fontSize=14.5, lea
 LONG_ANSWER = ParagraphStyle("long answer", parent=ANSWER, fontSize=12, leading=16)
 
 
-def print_pages(story: list[Flowable], report: Report, words: Words) -> bytes:
-    """The PDF. The same story and report give the same bytes: no clock and no random identifier goes in."""
+def print_pages(story: list[Flowable], title: str, version: str, words: Words) -> bytes:
+    """The PDF. The same story gives the same bytes: no clock and no random identifier goes in.
+
+    Args:
+        story: what is printed.
+        title: of the document; it stands on every page.
+        version: of msdelta.
+        words: of the report.
+    """
     out = io.BytesIO()
     document = BaseDocTemplate(
         out,
@@ -40,17 +46,17 @@ def print_pages(story: list[Flowable], report: Report, words: Words) -> bytes:
         rightMargin=MARGIN,
         topMargin=TOP,
         bottomMargin=FOOT,
-        title=words("title"),
+        title=title,
         author="msdelta",
         subject=f"{words('notice')} {words('not_verified')}.",
-        creator=f"msdelta {report.versions.msdelta}",
+        creator=f"msdelta {version}",
         lang=words.language,
         invariant=1,
     )
     frame = Frame(MARGIN, FOOT, WIDTH, A4[1] - TOP - FOOT, leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0)
 
     def furnish(canvas: Canvas, page: Any) -> None:
-        _furnish(canvas, page.page, words)
+        _furnish(canvas, page.page, title, words)
 
     document.addPageTemplates(PageTemplate(frames=[frame], onPage=furnish))
     document.build(story, canvasmaker=_PageCounter)
@@ -72,14 +78,14 @@ class _PageCounter(Canvas):
         super().save()
 
 
-def _furnish(canvas: Canvas, number: int, words: Words) -> None:
+def _furnish(canvas: Canvas, number: int, title: str, words: Words) -> None:
     """Who says it and what it is not, where no page can lose it."""
     wide, tall = A4
     canvas.saveState()
     canvas.setFillColor(INK)
     canvas.setStrokeColor(RULE)
     canvas.setFont(BOLD, 8.5)
-    canvas.drawString(MARGIN, tall - 11 * mm, words("title"))
+    canvas.drawString(MARGIN, tall - 11 * mm, title)
     canvas.drawRightString(wide - MARGIN, tall - 11 * mm, words("not_verified"))
     canvas.line(MARGIN, tall - 13 * mm, wide - MARGIN, tall - 13 * mm)
     canvas.line(MARGIN, 12.5 * mm, wide - MARGIN, 12.5 * mm)

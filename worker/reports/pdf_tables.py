@@ -35,11 +35,13 @@ RIGHT: Literal[2] = 2
 """As reportlab.lib.enums has them, with the types that its styles ask for."""
 HEAD = 0.92
 """Size of the letters of a head, which are bold, to those below it."""
+BELOW = 0.85
+"""Size of the letters below a text to those of the text."""
 BAR = 1.6
 """Width of the stripe in the colour of a status, points; the word and the symbol stand beside it."""
 PARTS = {
     "rule": 34,
-    "new": 15,
+    "new": 16,
     "enlarging": 27,
     "stable": 16,
     "shrinking": 27,
@@ -64,9 +66,18 @@ PARTS = {
     "centre": 27,
     "certainty": 13,
     "probability": 14,
+    "visit": 35,
+    "followed": 29,
+    "pair": 33,
+    "role": 29,
+    "compared": 18,
+    "at_visit": 24,
+    "first_to_last": 24,
 }
 """Width of columns in proportion: a table is as wide as its room."""
 OTHERS = 18
+FROM_LEFT = {"at_visit"}
+"""Columns of numbers with a status below each: they begin where the stripe of the status stands."""
 
 
 def set_table(table: Table, *, width: float = WIDTH, size: float = 7.5, big: int | None = None) -> Grid:
@@ -79,32 +90,49 @@ def set_table(table: Table, *, width: float = WIDTH, size: float = 7.5, big: int
         big: the row whose numbers are set large; they stand in the middle of their columns, as all of the table do.
     """
     centred = big is not None
-    heads = [
-        Paragraph(escape(one.title), _style(HEAD * size, bold=True, text=one.text or n == 0, centred=centred))
-        for n, one in enumerate(table.columns)
-    ]
     style: Style = [*PLAIN]
-    cells: list[list[Any]] = [heads]
+    cells: list[list[Any]] = [_heads(table, size, style, centred=centred)]
     for n, row in enumerate(table.rows, start=1):
-        line = []
-        for column, (of, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
-            text = of.text or column == 0
+        line: list[Any] = [""] * len(table.columns)
+        begin = table.columns[: len(table.columns) - row.cells[-1].span + 1]
+        for column, (of, cell) in enumerate(zip(begin, row.cells, strict=True)):
+            text = of.text or of.key in FROM_LEFT or column == 0 or cell.span > 1
             loud = n == big and column > 0
-            bold = loud or (cell.flag not in {"", "green"})
+            bold = loud or (cell.flag not in {"", "green"} and not cell.after)
             look = _style(12 if loud else size, bold=bold, text=text, centred=centred and column > 0, grey=row.muted)
-            line.append(_cell(cell, look))
+            line[column] = _cell(cell, look)
             if cell.status:
                 style.append(("LINEBEFORE", (column, n), (column, n), BAR, HexColor(COLOURS[cell.status])))
+            if cell.span > 1:
+                style.append(("SPAN", (column, n), (column + cell.span - 1, n)))
         cells.append(line)
-    for column, of in enumerate(table.columns):
-        if of.status:
-            style.append(("LINEABOVE", (column, 0), (column, 0), BAR, HexColor(COLOURS[of.status])))
+    if any(cell.above for row in table.rows for cell in row.cells):
+        style.append(("VALIGN", (0, 1), (-1, -1), "TOP"))  # the numbers of a row on one line
     return Grid(cells, colWidths=_across([one.key for one in table.columns], width), style=style, repeatRows=1)
 
 
-def _cell(cell: Cell, look: ParagraphStyle) -> Paragraph:
-    below = f'<br/><font size="{0.85 * look.fontSize:.1f}" color="#555555">{escape(cell.below)}</font>'
-    return Paragraph(escape(cell.text) + (below if cell.below else ""), look)
+def _heads(table: Table, size: float, style: Style, *, centred: bool) -> list[Any]:
+    """The cells of the head; what they look like goes to `style`."""
+    line: list[Any] = [""] * len(table.columns)
+    column = 0
+    for of, span in table.heads:
+        text = of.text or of.key in FROM_LEFT or column == 0
+        look = _style(HEAD * size, bold=True, text=text, centred=centred)
+        line[column] = Paragraph(escape(of.title).replace("\n", "<br/>"), look)
+        if span > 1:
+            style.append(("SPAN", (column, 0), (column + span - 1, 0)))
+        if of.status:
+            style.append(("LINEABOVE", (column, 0), (column, 0), BAR, HexColor(COLOURS[of.status])))
+        column += span
+    return line
+
+
+def _cell(cell: Cell, look: ParagraphStyle) -> list[Paragraph]:
+    """What stands below in a paragraph of its own: soft hyphens are obeyed where all letters have one size."""
+    text = f"<b>{escape(cell.text)}</b> {escape(cell.after)}" if cell.after else escape(cell.text)
+    above = f"{escape(cell.above)}<br/>" if cell.above else ""
+    below = ParagraphStyle("below", parent=look, fontSize=BELOW * look.fontSize, textColor=GREY)
+    return [Paragraph(above + text, look), *([Paragraph(escape(cell.below), below)] if cell.below else [])]
 
 
 def _style(size: float, *, bold: bool, text: bool, centred: bool, grey: bool = False) -> ParagraphStyle:

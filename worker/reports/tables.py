@@ -1,9 +1,10 @@
 """The tables of the report as words and numbers, each made once and set by the page and by the PDF alike."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from service.contracts.measures import Interval
-from service.contracts.report import LesionRow, LesionStatus, Report
+from service.contracts.report import Check, LesionRow, LesionStatus, Report
 from worker.reports.language import Words
 from worker.reports.rule_sizes import sizes
 from worker.reports.status_marks import FLAG_SYMBOLS, SYMBOLS
@@ -15,6 +16,7 @@ class Column:
 
     key: str
     title: str
+    """Empty: the head of the column before it stands over this one, too."""
     text: bool = False
     """Words, set from the left; numbers are set from the right."""
     status: str = ""
@@ -29,6 +31,12 @@ class Cell:
     below: str = ""
     status: str = ""
     flag: str = ""
+    above: str = ""
+    """The number that the text speaks of."""
+    after: str = ""
+    """Plain words after the text, which is bold then."""
+    span: int = 1
+    """Columns that it takes; only the last cell of a row takes more than one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,12 @@ class Table:
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+
+    @property
+    def heads(self) -> tuple[tuple[Column, int], ...]:
+        """The columns that have a title, each with the number of columns that it stands over."""
+        at = [n for n, column in enumerate(self.columns) if column.title]
+        return tuple((self.columns[n], after - n) for n, after in pairwise([*at, len(self.columns)]))
 
 
 def status_words(status: str, words: Words) -> str:
@@ -137,20 +151,20 @@ def region_table(report: Report, words: Words) -> Table | None:
 
 def quality_table(report: Report, words: Words) -> Table:
     """Every gate with its flag in a word and a shape, its value and what is expected."""
-    rows = [
-        Row(
-            cells=(
-                Cell(words.gate(check.name)),
-                Cell(flag_words(check.flag.value, words), flag=check.flag.value),
-                Cell(words.value(check)),
-                Cell(words.limits(check.expected)),
-            )
-        )
-        for check in report.quality
-    ]
     titles = ("gate", "flag", "value", "expected")
     return Table(
-        columns=tuple(Column(key=key, title=words(f"quality.{key}"), text=True) for key in titles), rows=tuple(rows)
+        columns=tuple(Column(key=key, title=words(f"quality.{key}"), text=True) for key in titles),
+        rows=tuple(Row(cells=gate_cells(check, words)) for check in report.quality),
+    )
+
+
+def gate_cells(check: Check, words: Words) -> tuple[Cell, Cell, Cell, Cell]:
+    """A gate, its flag, its value and what is expected."""
+    return (
+        Cell(words.gate(check.name)),
+        Cell(flag_words(check.flag.value, words), flag=check.flag.value),
+        Cell(words.value(check)),
+        Cell(words.limits(check.expected)),
     )
 
 

@@ -5,7 +5,7 @@ look large.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reportlab.graphics.shapes import Drawing, Line, PolyLine
 from reportlab.lib.colors import HexColor
@@ -13,7 +13,7 @@ from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from service.contracts.measures import Interval
 from service.contracts.report import Report
-from worker.reports.fonts import FONT, load_fonts
+from worker.reports.fonts import BOLD, FONT, load_fonts
 from worker.reports.language import Words
 from worker.reports.marks import EDGE, GREY, Place, lettering, mark
 from worker.reports.rule_sizes import sizes
@@ -25,8 +25,12 @@ LINE, NAME, APART = 9.0, 7.0, 4.0
 """A line of visits' names, the size of their letters, and what is between two of them."""
 FOOT = 5.0 + LINE
 """Below the axis: one line of names."""
-MARGIN = 0.24
-"""Of a course's width, on either side of the first and the last visit: room for their names."""
+MARGIN, NARROW = 0.24, 0.07
+"""Of a course's width, on either side of the first and the last visit: room for their names, and for their numbers."""
+MOST_LINES = 3
+"""Of names; where they need more, their numbers stand in their place."""
+LABEL = 7.5
+"""Size of the letters of values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +50,18 @@ class Visits:
 
     names: Sequence[str]
     places: Sequence[float]
+    numbers: Sequence[str] = ()
+    """Written where the names need too many lines; none: the names are always written."""
 
 
-def visits_of(names: Sequence[str], days: Sequence[int | None]) -> Visits:
+def visits_of(names: Sequence[str], days: Sequence[int | None], numbers: Sequence[str] = ()) -> Visits:
     """Two visits or more by their days; where a day is missing, or all are one day, they stand evenly."""
     known = [day for day in days if day is not None]
     if len(known) < len(days) or known[0] == known[-1]:
-        return Visits(names=names, places=[n / (len(names) - 1) for n in range(len(names))])
-    return Visits(names=names, places=[(day - known[0]) / (known[-1] - known[0]) for day in known])
+        places = [n / (len(names) - 1) for n in range(len(names))]
+    else:
+        places = [(day - known[0]) / (known[-1] - known[0]) for day in known]
+    return Visits(names=names, places=places, numbers=numbers)
 
 
 def trend_chart(report: Report, words: Words, width: float, height: float) -> Drawing | None:
@@ -87,52 +95,75 @@ def count_course(counts: Sequence[int], words: Words, of: dict[str, str]) -> Cou
 def draw_courses(courses: Sequence[Course], visits: Visits, width: float, height: float) -> Drawing:
     """Courses side by side over the same visits, points.
 
-    Names of visits that do not fit beside each other stand in further lines, by which the drawing is higher.
+    Names of visits, and values, that do not fit beside each other stand in further lines, by which the drawing is
+    higher.
     """
     load_fonts()
     wide = (width - GAP * (len(courses) - 1)) / len(courses)
-    lines = _name_lines(visits, wide)
-    below = LINE * max(lines)
-    drawing = Drawing(width, height + below, initialFontName=FONT)  # the default would be one that is not embedded
+    below = _below(visits, wide)
+    rows = [_lines(one.labels, [below.across(place, wide) for place in visits.places], BOLD, LABEL) for one in courses]
+    foot, head = FOOT + LINE * max(below.lines), HEAD + LINE * max(max(one) for one in rows)
+    tall = height + foot - FOOT + head - HEAD
+    drawing = Drawing(width, tall, initialFontName=FONT)  # the default would be one that is not embedded
     for n, course in enumerate(courses):
         frame = _Frame(
-            left=n * (wide + GAP), width=wide, height=height + below, base=FOOT + below, highest=_highest(course)
+            left=n * (wide + GAP), width=wide, height=tall, base=foot, top=tall - head, highest=_highest(course)
         )
+        at = [frame.left + below.across(place, wide) for place in visits.places]
         _draw_axis(drawing, course.title, frame)
-        _draw_names(drawing, visits, lines, frame)
-        _draw_values(drawing, course, visits, frame)
+        _draw_names(drawing, below, at, frame)
+        _draw_values(drawing, course, at, rows[n], frame)
     return drawing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """Where a course is drawn: title above, visits below its base."""
+    """Where a course is drawn: title above, values from its base to its top, visits below."""
 
     left: float
     width: float
     height: float
     base: float
+    top: float
     highest: float
-
-    def across(self, place: float) -> float:
-        """Of a visit, from 0 to 1."""
-        return self.left + _across(place, self.width)
 
     def up(self, value: float) -> float:
         """Of a value."""
-        return self.base + value / self.highest * (self.height - self.base - HEAD)
+        return self.base + value / self.highest * (self.top - self.base)
 
 
-def _across(place: float, width: float) -> float:
-    return width * (MARGIN + (1 - 2 * MARGIN) * place)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Below:
+    """What is written below the axis, in which line, and the room beside the first and the last."""
+
+    texts: Sequence[str]
+    lines: Sequence[int]
+    margin: float
+
+    def across(self, place: float, width: float) -> float:
+        """Of a visit, from 0 to 1, in a course."""
+        return width * (self.margin + (1 - 2 * self.margin) * place)
 
 
-def _name_lines(visits: Visits, width: float) -> list[int]:
-    """The line of each visit's name, from 0: the first one in which it stands clear of the names before it."""
+def _below(visits: Visits, width: float) -> _Below:
+    """The names of the visits; their numbers, closer to the edges, where the names need too many lines."""
+    named = _written(visits.names, visits.places, MARGIN, width)
+    if max(named.lines) < MOST_LINES or not visits.numbers:
+        return named
+    return _written(visits.numbers, visits.places, NARROW, width)
+
+
+def _written(texts: Sequence[str], places: Sequence[float], margin: float, width: float) -> _Below:
+    one_line = _Below(texts=texts, lines=[0] * len(texts), margin=margin)
+    return replace(one_line, lines=_lines(texts, [one_line.across(place, width) for place in places], FONT, NAME))
+
+
+def _lines(texts: Sequence[str], middles: Sequence[float], font: str, size: float) -> list[int]:
+    """The line of each text, from 0: the first one in which it stands clear of the texts before it."""
     ends: list[float] = []
     lines = []
-    for name, place in zip(visits.names, visits.places, strict=True):
-        middle, half = _across(place, width), stringWidth(name, FONT, NAME) / 2
+    for text, middle in zip(texts, middles, strict=True):
+        half = stringWidth(text, font, size) / 2
         line = next((n for n, end in enumerate(ends) if end + APART <= middle - half), len(ends))
         ends[line : line + 1] = [middle + half]
         lines.append(line)
@@ -150,19 +181,20 @@ def _draw_axis(drawing: Drawing, title: str, frame: _Frame) -> None:
     drawing.add(lettering("0", (frame.left, frame.base + 2), 6, GREY))
 
 
-def _draw_names(drawing: Drawing, visits: Visits, lines: Sequence[int], frame: _Frame) -> None:
-    for name, place, line in zip(visits.names, visits.places, lines, strict=True):
-        at = (frame.across(place), frame.base - 10 - LINE * line)
-        drawing.add(lettering(name, at, NAME, GREY, anchor="middle"))
+def _draw_names(drawing: Drawing, below: _Below, at: Sequence[float], frame: _Frame) -> None:
+    for text, x, line in zip(below.texts, at, below.lines, strict=True):
+        drawing.add(lettering(text, (x, frame.base - 10 - LINE * line), NAME, GREY, anchor="middle"))
 
 
-def _draw_values(drawing: Drawing, course: Course, visits: Visits, frame: _Frame) -> None:
-    places = [(frame.across(x), frame.up(value)) for x, value in zip(visits.places, course.values, strict=True)]
+def _draw_values(drawing: Drawing, course: Course, at: Sequence[float], rows: Sequence[int], frame: _Frame) -> None:
+    """Each value over its point; where they do not all fit beside each other, in lines above the highest."""
+    places = [(x, frame.up(value)) for x, value in zip(at, course.values, strict=True)]
     drawing.add(PolyLine([c for place in places for c in place], strokeColor=EDGE, strokeWidth=1.4))
-    for place, spread, label in zip(places, course.intervals, course.labels, strict=True):
+    for place, spread, label, row in zip(places, course.intervals, course.labels, rows, strict=True):
         top = place[1] if spread is None else _draw_spread(drawing, place, spread, frame)
         drawing.add(mark("point", place, 2.6))
-        drawing.add(lettering(label, (place[0], top + 4.5), 7.5, EDGE, anchor="middle", bold=True))
+        above = frame.top + LINE * row if max(rows) else top
+        drawing.add(lettering(label, (place[0], above + 4.5), LABEL, EDGE, anchor="middle", bold=True))
 
 
 def _draw_spread(drawing: Drawing, place: Place, spread: Interval, frame: _Frame) -> float:

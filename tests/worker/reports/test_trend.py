@@ -70,3 +70,29 @@ def test_names_stand_in_one_line_where_they_fit_and_never_on_each_other():
     assert len(boxes) == 7
     assert all(left > 0 and right < 290 and low > 0 for left, low, right, _ in boxes)
     assert not any(a[0] < b[2] and b[0] < a[2] and a[1] == b[1] for a, b in itertools.combinations(boxes, 2))
+
+
+def boxes_of(drawing: Drawing, texts: set[str]) -> list[tuple[float, float, float, float]]:
+    return [one.getBounds() for one in drawing.contents if isinstance(one, String) and one.text in texts]
+
+
+def test_numbers_of_visits_stand_where_their_names_need_too_many_lines():
+    names, numbers = [f"Untersuchung {n}" for n in range(1, 10)], [f"{n}" for n in range(1, 10)]
+    few = draw_courses([course([8.0] * 2)], visits_of(names[:2], [0, 1], numbers[:2]), 290, 115)
+    many = draw_courses([course([80.0] * 9)], visits_of(names, range(9), numbers), 290, 115)
+    assert [one.text for one in few.contents if isinstance(one, String) and one.text in names] == names[:2]
+    assert [one.text for one in many.contents if isinstance(one, String) and one.text in numbers] == numbers
+    assert boxes_of(many, {*names}) == []
+
+
+def test_values_never_stand_on_each_other_and_stay_inside_the_drawing():
+    values = [20.25 + 3 * (n % 4) for n in range(12)]
+    days = [n * n for n in range(12)]
+    drawn = draw_courses([course(values)] * 2, visits_of(["name"] * 12, days, [*"abcdefghijkl"]), 522, 94)
+    boxes = boxes_of(drawn, {f"{one:.1f}" for one in values})
+    assert len(boxes) == 24
+    assert all(left > 0 and right < 522 and high < drawn.height for left, _, right, high in boxes)
+    assert not any(
+        a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for a, b in itertools.combinations(boxes, 2)
+    )
+    assert all(drawn.height - 26 > y for _, y in points(drawn))
