@@ -93,8 +93,8 @@ class Rules(_Frozen):
     growth_mm3: float = Field(default=14.0, ge=0)
     """... and at least this difference of volumes."""
     local_growth_mm3: float = Field(default=34.0, ge=0)
-    """With that difference, also below the ratio: a part of this size lies more than `dilation_mm` from where the lesion
-    was (`model/local_growth.py`); 0: the ratio alone counts.
+    """With that difference, also below the ratio: a part of this size lies more than `dilation_mm` from the old lesion
+    (`model/local_growth.py`); 0: the ratio alone counts.
     """
     dilation_mm: float = Field(default=1.0, ge=0)
     """Lesions are compared with this slack, about the error of a good registration."""
