@@ -12,8 +12,6 @@ from worker.registration import apart_mm, brain_points
 
 PHASE_AXIS = 1
 """Anterior to posterior: along it the lines of k-space are read one after another."""
-MOVES = 6
-"""Times that a patient moves within a scan."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +24,18 @@ class Damage:
     """Scan, its brain, random numbers."""
 
 
-def moved(scan: Volume, _: np.ndarray, rng: np.random.Generator, *, mm: float) -> Volume:
-    """The patient moved `MOVES` times by about `mm` (and as many degrees): each band of k-space is of another pose."""
+def moved(scan: Volume, _: np.ndarray, rng: np.random.Generator, *, mm: float, moves: int) -> Volume:
+    """The patient moved so often by about `mm` (and as many degrees): each band of k-space is of another pose.
+
+    The band in the middle, which decides where the head is seen, is of the pose at rest.
+    """
     length = scan.array.shape[PHASE_AXIS]
-    borders = np.sort(rng.choice(np.arange(4, length - 4), MOVES, replace=False))
+    borders = np.sort(rng.choice(np.arange(4, length - 4), moves, replace=False))
     band = np.searchsorted(borders, np.arange(length), side="right")
     lines = np.zeros(scan.array.shape, np.complex64)
-    for n in range(MOVES + 1):
-        of_pose = np.fft.fftshift(np.fft.fft(_posed(scan, mm, rng), axis=PHASE_AXIS), axes=PHASE_AXIS)
+    for n in range(moves + 1):
+        pose = scan.array if n == band[length // 2] else _posed(scan, mm, rng)
+        of_pose = np.fft.fftshift(np.fft.fft(pose, axis=PHASE_AXIS), axes=PHASE_AXIS)
         chosen = np.expand_dims(band == n, [a for a in range(3) if a != PHASE_AXIS])
         lines = np.where(chosen, of_pose, lines)
     image = np.abs(np.fft.ifft(np.fft.ifftshift(lines, axes=PHASE_AXIS), axis=PHASE_AXIS))

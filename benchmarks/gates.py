@@ -38,7 +38,10 @@ OTHER_PEOPLE = 100
 UNDAMAGED, FLIPPED, DAMAGED = 10, 4, 4
 """Made people with a second visit; of these with a flipped one, and with every other damage."""
 MISALIGNED_MM = (1.0, 2.0, 3.0, 5.0)
-MOTION = tuple(Damage("motion", f"{mm:g} mm", partial(moved, mm=mm)) for mm in (2.0, 6.0))
+MOTION = tuple(
+    Damage("motion", f"{mm:g} mm, {moves} times", partial(moved, mm=mm, moves=moves))
+    for moves, mm in ((6, 2.0), (6, 6.0), (30, 2.0), (30, 6.0))
+)
 DAMAGES = (
     *MOTION,
     *(Damage("noise", f"{part:.0%} of the signal", partial(noisy, part=part)) for part in (0.1, 0.3)),

@@ -164,8 +164,7 @@ class _Table:
         if status is Status.INDETERMINATE:
             return status, None
         sure = self._certainty(status, one)
-        whole = status in {Status.NEW, Status.RESOLVED}
-        doubtful = whole and sure is not None and sure < self.rules.least_certainty
+        doubtful = status is not Status.STABLE and sure is not None and sure < self.rules.least_certainty
         return (Status.INDETERMINATE, None) if doubtful else (status, sure)
 
     def _certainty(self, status: Status, one: GroupMasks) -> float | None:

@@ -101,7 +101,7 @@ class Rules(_Frozen):
     overlap_part: float = Field(default=0.10, gt=0, le=1)
     """Lesions are joined that share at least this part of the smaller."""
     least_certainty: float = Field(default=0.0, ge=0, le=1)
-    """A new or resolved lesion below this certainty is indeterminate; 0: none is."""
+    """A lesion that changed with less than this certainty is indeterminate; 0: none is."""
     seen_change: SeenChangeRules = SeenChangeRules()
     regions: RegionRules = RegionRules()
     noise: NoiseRules = NoiseRules()

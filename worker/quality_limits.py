@@ -177,16 +177,16 @@ SHAPE = Limit(
     amber=0.7,
     red=0.65,
     good="high",
-    message="cortex, fluid and ventricles of the two brains do not match: two people, or a scan too poor to tell",
+    message="cortex, fluid and ventricles of the two brains match poorly: two people, or a scan with motion or noise",
     why="one person 0.70 and more, two people 0.60 and less, in 13 and 100 pairs",
 )
 DETAIL = Limit(
     name="brain_detail",
     unit="",
-    amber=0.65,
+    amber=0.75,
     red=0.55,
     good="high",
-    message="the fine structure of the two brains does not match: two people, or a scan too poor to tell",
+    message="the fine structure of the two brains matches poorly: two people, or a scan with motion or noise",
     why="one person 0.59 and more (real pairs 0.84), two people 0.51 and less, in 13 and 100 pairs",
 )
 NOISE = Limit(

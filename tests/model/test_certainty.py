@@ -94,6 +94,14 @@ def test_swapping_the_time_points_keeps_every_certainty():
     assert facts(there, turned=False) == facts(back, turned=True)
 
 
+def test_below_the_rules_limit_growth_is_indeterminate_too():
+    small, half = box((3, 5, 5), 1.0), (box((5, 5, 5), 1.0), SURE)
+    (sure,) = compared(small, SURE, rules=Rules(least_certainty=0.5))
+    (doubtful,) = compared(small, SURE, alone=half, rules=Rules(least_certainty=0.8))
+    assert sure.status is Status.ENLARGING
+    assert (doubtful.status, doubtful.certainty) == (Status.INDETERMINATE, None)
+
+
 def test_below_the_rules_limit_a_new_lesion_is_indeterminate_and_a_stable_one_stable():
     strict = Rules(least_certainty=0.8)
     (faint,) = compared(box((5, 5, 5), 0.35), SURE, rules=strict)
