@@ -5,7 +5,6 @@ And the REST API on SQLite with a key for it.
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +16,7 @@ from sqlalchemy import Engine, text
 from service.contracts.api_keys import Scope
 from service.contracts.database import migrate, open_database
 from tests.fixtures.api_service import Service
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.fixtures.ports import free_port
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ import pytest
 
 from service.contracts.report import Report
 from tests.fixtures.coarse_phantom import COARSE
-from tests.fixtures.running_service import free_port, up, upload, wait_for
+from tests.fixtures.ports import free_port
+from tests.fixtures.running_service import up, upload, wait_for
 from worker.phantom_files import write_phantom_pair
 
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ from service.contracts.delivery_errors import (
     SopClassNotAccepted,
 )
 from service.contracts.site import DimseDestination
-from tests.fixtures.orthanc import free_port
+from tests.fixtures.ports import free_port
 from tests.fixtures.result_objects import write_result
 from tests.fixtures.storescp import StoreScp
 from worker.delivery.destinations import probe, send

@@ -19,7 +19,8 @@ from pynetdicom.presentation import AllStoragePresentationContexts
 from service.contracts.deliveries import Delivery, DeliveryKind, DeliveryState, Receiver, RetryPolicy
 from service.contracts.logs import configure_logs
 from tests.fixtures.delivery_house import House
-from tests.fixtures.orthanc import PASSWORD, Orthanc, free_port
+from tests.fixtures.orthanc import PASSWORD, Orthanc
+from tests.fixtures.ports import free_port
 from tests.fixtures.result_objects import CANARY, write_result
 from tests.fixtures.storescp import TITLE, StoreScp
 from worker.delivery.courier import Channel, Courier, Patience

@@ -20,7 +20,8 @@ from service.contracts.report import Report
 from tests.fixtures.coarse_phantom import COARSE
 from tests.fixtures.hospital import PDF, SC, SEG, SR, admin, artifacts_of, results_of, send, uid_of, wait
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
-from tests.fixtures.running_service import free_port, up
+from tests.fixtures.ports import free_port
+from tests.fixtures.running_service import up
 from worker.phantom_files import write_phantom_pair
 
 pytestmark = [pytest.mark.pacs, pytest.mark.slow]

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from tests.fixtures.orthanc import Orthanc, free_port
+from tests.fixtures.orthanc import Orthanc
 from tests.fixtures.pacs_studies import write_small_study
+from tests.fixtures.ports import free_port
 
 PLUGIN = Path("docker/orthanc/announce.py")
 KEY = "whsec_" + base64.b64encode(b"a key that only this test knows!").decode()
