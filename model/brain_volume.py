@@ -17,7 +17,7 @@ from model.repeatability import NORMAL_95, Interval
 def tissue_mm3(labels: RegionLabels, seen: Bool[np.ndarray[Any, Any], "d h w"], grid: Grid) -> float:
     """Volume of brain tissue where it was seen."""
     tissue = np.isin(labels, [int(region) for region in BRAIN])
-    return int(np.count_nonzero(tissue & seen)) * grid.voxel_volume_mm3
+    return grid.marked_mm3(tissue & seen)
 
 
 def percent_change(baseline_mm3: float, follow_up_mm3: float, log_sd: float) -> tuple[float, Interval]:

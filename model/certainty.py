@@ -74,8 +74,7 @@ def _read(baseline: Part, follow_up: Part, given: Mask, opinions: GroupOpinions)
 
 
 def _direction(before: Mask, after: Mask, grid: Grid, rules: Rules) -> int | None:
-    counts = (int(np.count_nonzero(mask)) for mask in (before, after))
-    first, second = (rules.lesion_mm3(count * grid.voxel_volume_mm3) for count in counts)
+    first, second = (rules.lesion_mm3(grid.marked_mm3(mask)) for mask in (before, after))
     if first == second == 0:
         return None
     by_volume = DIRECTION[status_of(first, second, rules)]

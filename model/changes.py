@@ -137,7 +137,7 @@ class _Table:
     def row(self, one: GroupMasks) -> LesionChange:
         grid = self.masks.grid.crop(one.box)
         before, after = one.before, one.after
-        volumes = (_mm3(before, grid), _mm3(after, grid))
+        volumes = grid.marked_mm3(before), grid.marked_mm3(after)
         status, sure = self._status(one)
         grown = status is Status.ENLARGING
         return LesionChange(
@@ -145,7 +145,7 @@ class _Table:
             status=status,
             baseline_mm3=None if status is None else volumes[0],
             follow_up_mm3=volumes[1],
-            new_part_mm3=_mm3(after & ~within(before, grid, self.rules.dilation_mm), grid) if grown else 0.0,
+            new_part_mm3=grid.marked_mm3(after & ~within(before, grid, self.rules.dilation_mm)) if grown else 0.0,
             baseline_components=self._components(0, before, one),
             follow_up_components=self._components(1, after, one),
             centroid_mm=centroid_mm(after if after.any() else before, grid),
@@ -194,10 +194,6 @@ class _Table:
         if self.masks.baseline_probability is not None:
             values.append(self.masks.baseline_probability[one.box][one.before])
         return float(min(1.0, max((float(v.max()) for v in values if v.size), default=0.0)))
-
-
-def _mm3(mask: NDArray[np.bool_], grid: Grid) -> float:
-    return int(np.count_nonzero(mask)) * grid.voxel_volume_mm3
 
 
 def _change_map(groups: NDArray[np.int32], changes: tuple[LesionChange, ...]) -> NDArray[np.uint8]:

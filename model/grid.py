@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from model.volume import Affine, Volume, spacing_of, voxel_volume_of
@@ -38,6 +38,10 @@ class Grid:
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel, mm3, whatever the direction of the axes."""
         return voxel_volume_of(self.affine)
+
+    def marked_mm3(self, mask: Bool[NDArray[np.bool_], "d h w"]) -> float:
+        """Volume of a mask on this grid, or on a part of it, mm3."""
+        return int(np.count_nonzero(mask)) * self.voxel_volume_mm3
 
     def crop(self, box: tuple[slice, slice, slice]) -> "Grid":
         """The grid of `array[box]`."""

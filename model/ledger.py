@@ -194,7 +194,7 @@ class _Table:
         there = bool(mask.any())
         probability = self.visits.probabilities[visit][box]
         return LesionAtVisit(
-            volume_mm3=self._mm3(mask),
+            volume_mm3=self.visits.grid.marked_mm3(mask),
             components=len(np.unique(self.maps[visit].labels[box][mask])),
             probability=float(min(1.0, probability[mask].max())) if there else 0.0,
             centroid_mm=centroid_mm(mask, self.visits.grid.crop(box)) if there else None,
@@ -210,6 +210,3 @@ class _Table:
         seen = self.visits.seen[first][box] & self.visits.seen[second][box]
         status = status_of_masks(masks[first], masks[second], seen, self.visits.grid.crop(box), self.rules)
         return LedgerChange(pair=pair, status=status, parts=parts)
-
-    def _mm3(self, mask: NDArray[np.bool_]) -> float:
-        return int(np.count_nonzero(mask)) * self.visits.grid.voxel_volume_mm3

@@ -37,7 +37,7 @@ def local_direction(before: Mask, after: Mask, grid: Grid, rules: Rules) -> int:
         grid: of both.
         rules: of measurement.
     """
-    difference_mm3 = (int(np.count_nonzero(after)) - int(np.count_nonzero(before))) * grid.voxel_volume_mm3
+    difference_mm3 = grid.marked_mm3(after) - grid.marked_mm3(before)
     small = abs(difference_mm3) < rules.growth_mm3 - ROUNDING
     if rules.local_growth_mm3 <= 0 or small or not (before.any() and after.any()):
         return 0

@@ -47,6 +47,9 @@ DIRECTION: dict[Status, int] = {
 }
 """More, the same or less; an indeterminate status has none."""
 
+BY_PLACE = {1: Status.ENLARGING, 0: Status.STABLE, -1: Status.SHRINKING}
+"""The status of what is there at both times, by the place where it grew or shrank (`local_direction`)."""
+
 
 def status_of(baseline_mm3: float, follow_up_mm3: float, rules: Rules) -> Status:
     """The status by volumes alone; a volume of zero means that there is no lesion at that time."""
@@ -101,16 +104,13 @@ def status_of_masks(before: Mask, after: Mask, seen: Mask, grid: Grid, rules: Ru
         grid: of all three.
         rules: of measurement.
     """
-    volumes = _mm3(before, grid), _mm3(after, grid)
-    unseen_mm3 = (_mm3(before & ~seen, grid), _mm3(after & ~seen, grid), _mm3((before | after) & ~seen, grid))
-    status = status_with_unseen(*volumes, unseen_mm3, rules)
+    volumes = grid.marked_mm3(before), grid.marked_mm3(after)
+    unseen = [grid.marked_mm3(mask & ~seen) for mask in (before, after, before | after)]
+    status = status_with_unseen(*volumes, (unseen[0], unseen[1], unseen[2]), rules)
     noise = is_noise(*volumes, rules)
     if status is Status.STABLE and not noise:
-        return _BY_PLACE[local_direction(before & seen, after & seen, grid, rules)]
+        return BY_PLACE[local_direction(before & seen, after & seen, grid, rules)]
     return Status.INDETERMINATE if noise and status in {Status.ENLARGING, Status.SHRINKING} else status
-
-
-_BY_PLACE = {1: Status.ENLARGING, 0: Status.STABLE, -1: Status.SHRINKING}
 
 
 def is_noise(baseline_mm3: float, follow_up_mm3: float, rules: Rules) -> bool:
@@ -127,7 +127,3 @@ def is_noise(baseline_mm3: float, follow_up_mm3: float, rules: Rules) -> bool:
 def _has_grown(before_mm3: float, after_mm3: float, rules: Rules) -> bool:
     enough = after_mm3 - before_mm3 >= rules.growth_mm3 - ROUNDING
     return enough and after_mm3 / before_mm3 >= rules.growth_factor - ROUNDING
-
-
-def _mm3(mask: Mask, grid: Grid) -> float:
-    return int(np.count_nonzero(mask)) * grid.voxel_volume_mm3
