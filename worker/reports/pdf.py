@@ -22,7 +22,7 @@ from worker.reports.language import Words, words
 from worker.reports.pdf_page import BODY, HEADING, SMALL, WIDTH, print_pages
 from worker.reports.pdf_samples import samples
 from worker.reports.pdf_tables import OWN_FONT, Style, set_table
-from worker.reports.pdf_texts import answer, method, reasons
+from worker.reports.pdf_texts import answer, ground, reasons
 from worker.reports.remarks import (
     brain_volume_words,
     captioned,
@@ -54,7 +54,8 @@ def render_pdf(report: Report, pictures: Pictures | None, language: Language = "
     load_fonts()
     says = words(language)
     story = [*_summary(report, pictures, says), *_shown(report, pictures, says)]
-    story += [*_lesions(report, says), *_ground(report, says)]
+    gates, made = quality_table(report, says), method_lines(report, says)
+    story += [*_lesions(report, says), *ground(gates, made, report.model, version_words(report, says), says)]
     return print_pages(story, says("title"), report.versions.msdelta, says)
 
 
@@ -120,16 +121,6 @@ def _lesions(report: Report, words: Words) -> list[Flowable]:
     table = set_table(lesion_table(report, words), size=LESION_SIZE)
     head = Paragraph(words("lesions_table.title"), HEADING)
     return [CondPageBreak(45 * mm), head, table, Paragraph(lesion_note(report, words), SMALL)]
-
-
-def _ground(report: Report, words: Words) -> list[Flowable]:
-    """What the answer rests on: quality, method, weights, versions."""
-    return [
-        CondPageBreak(40 * mm),
-        Paragraph(words("quality.title"), HEADING),
-        set_table(quality_table(report, words)),
-        method(method_lines(report, words), report.model, version_words(report, words), words),
-    ]
 
 
 def _triples(report: Report, pictures: Pictures, words: Words) -> Table:

@@ -1,15 +1,16 @@
-"""What the PDF of a pair and that of a series say in sentences: the answer, reasons for care, how it was made."""
+"""What the PDF of a pair and that of a series say in sentences: the answer, reasons for care, what it rests on."""
 
 from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
 from reportlab.lib.units import mm
-from reportlab.platypus import Flowable, KeepTogether, Paragraph, Spacer
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph, Spacer
 
 from service.contracts.report import ModelInfo, Reason
 from worker.reports.language import Words
 from worker.reports.pdf_page import ANSWER, BODY, HEADING, LONG_ANSWER, SMALL
-from worker.reports.tables import flag_words
+from worker.reports.pdf_tables import set_table
+from worker.reports.tables import Table, flag_words
 
 LONG = 60
 """Characters from which the answer is set smaller."""
@@ -30,13 +31,13 @@ def reasons(title: str, said: Iterable[tuple[Reason, str]], words: Words) -> lis
     return [*story, Spacer(0, 2 * mm)]
 
 
-def method(lines: Iterable[str], model: ModelInfo, versions: str, words: Words) -> Flowable:
-    """How the report was made: a paragraph for each line, the weights, and versions in small letters."""
-    return KeepTogether(
-        [
-            Paragraph(words("method.title"), HEADING),
-            *(Paragraph(escape(line), BODY) for line in lines),
-            Paragraph(f"{words('method.weights')} {escape(' '.join(model.sha256))}", SMALL),
-            Paragraph(escape(versions), SMALL),
-        ]
-    )
+def ground(quality: Table, method: Iterable[str], model: ModelInfo, versions: str, words: Words) -> list[Flowable]:
+    """What the answer rests on: quality, and how the report was made; weights and versions in small letters."""
+    made: list[Flowable] = [
+        Paragraph(words("method.title"), HEADING),
+        *(Paragraph(escape(line), BODY) for line in method),
+        Paragraph(f"{words('method.weights')} {escape(' '.join(model.sha256))}", SMALL),
+        Paragraph(escape(versions), SMALL),
+    ]
+    head = Paragraph(words("quality.title"), HEADING)
+    return [CondPageBreak(40 * mm), head, set_table(quality), KeepTogether(made)]

@@ -15,7 +15,7 @@ from worker.reports.fonts import load_fonts
 from worker.reports.language import Words, words
 from worker.reports.pdf_page import HEADING, SMALL, WIDTH, print_pages
 from worker.reports.pdf_tables import set_table
-from worker.reports.pdf_texts import answer, method, reasons
+from worker.reports.pdf_texts import answer, ground, reasons
 from worker.reports.remarks import version_words
 from worker.reports.rule_sizes import sizes
 from worker.reports.series_tables import AT_VISIT, ledger_table, pair_table, series_quality_table, visit_table
@@ -35,7 +35,9 @@ def render_series_pdf(report: SeriesReport, language: Language = "en") -> bytes:
     """The PDF, A4. The same report gives the same bytes."""
     load_fonts()
     says = words(language)
-    story = [*_summary(report, says), *_ledger(report, says), *_ground(report, says)]
+    gates, made = series_quality_table(report, says), method_lines(report, says)
+    story = [*_summary(report, says), *_ledger(report, says)]
+    story += ground(gates, made, report.model, version_words(report, says), says)
     return print_pages(story, says("series.title"), report.versions.msdelta, says)
 
 
@@ -91,13 +93,3 @@ def columns_of(table: Table, part: range) -> Table:
     places = (0, *part)
     rows = (Row(cells=tuple(row.cells[n] for n in places), muted=row.muted) for row in table.rows)
     return Table(columns=tuple(table.columns[n] for n in places), rows=tuple(rows))
-
-
-def _ground(report: SeriesReport, words: Words) -> list[Flowable]:
-    """What the answer rests on: quality of every pair, method, weights, versions."""
-    return [
-        CondPageBreak(40 * mm),
-        Paragraph(words("quality.title"), HEADING),
-        set_table(series_quality_table(report, words)),
-        method(method_lines(report, words), report.model, version_words(report, words), words),
-    ]

@@ -1,7 +1,6 @@
 """The PDF of a series says what its page says: every number, every row at every visit, on every page what it is."""
 
 import re
-from html.parser import HTMLParser
 from typing import get_args
 
 import pytest
@@ -10,6 +9,7 @@ from service.contracts.options import Language
 from service.contracts.report import AI_RESULT, RESEARCH_USE, Flag, Reason
 from service.contracts.series_report import SeriesReport
 from tests.fixtures.long_series import long_report, volume_of
+from tests.fixtures.page_tables import Rows
 from tests.fixtures.pdf_words import reader_of, stands_in, too_wide, unbroken, words_of
 from tests.fixtures.series_reports import small_report, whole_report
 from worker.reports.fonts import load_fonts
@@ -57,31 +57,6 @@ def long():
     """A ledger over several pages and in two parts, with the texts of its pages."""
     reader = reader_of(render_series_pdf(long_report(*LONG)))
     return [page.extract_text() for page in reader.pages]
-
-
-class Rows(HTMLParser):
-    """The cells of each table row of a page."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.rows, self.inside = [], False
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in {"td", "th"}:
-            self.rows[-1].append("")
-            self.inside = True
-        elif tag == "br" and self.inside:
-            self.rows[-1][-1] += " "
-
-    def handle_endtag(self, tag):
-        self.inside = self.inside and tag not in {"td", "th"}
-
-    def handle_data(self, data):
-        if self.inside:
-            self.rows[-1][-1] += data.replace("\N{SOFT HYPHEN}", "")
 
 
 def said(row: Row) -> str:
