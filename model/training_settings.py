@@ -18,8 +18,10 @@ from model.zoo import Method, NetworkConfig, Plan
 
 KEPT_APART = "kept_apart"
 """Patients of the validation, in the checkpoint's settings."""
-SMALLEST = 2
-"""Voxels across the coarsest stage that are too few: at 2x2x2 oneDNN's bf16 weight gradients are not finite."""
+TOO_FEW = 2
+"""Voxels across the coarsest stage of a U-Net: at 2x2x2 oneDNN's bf16 weight gradients are not finite.
+
+Those of SwinUNETR are, so it may have so few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +82,11 @@ def check_patch(config: NetworkConfig, patch: Triple) -> None:
         ValueError: the patch does not fit.
     """
     strides, divided = _strides(config)
-    if any((divided and n % by) or n <= SMALLEST * by for n, by in zip(patch, strides, strict=True)):
+    smallest = TOO_FEW if isinstance(config, SwinUNETRConfig) else TOO_FEW + 1
+    if any((divided and n % by) or math.ceil(n / by) < smallest for n, by in zip(patch, strides, strict=True)):
         kind = "multiples of" if divided else "more than"
-        least = strides if divided else tuple(SMALLEST * by for by in strides)
-        ending = f" and above {SMALLEST} of them" if divided else ""
+        least = strides if divided else tuple((smallest - 1) * by for by in strides)
+        ending = f" and above {TOO_FEW} of them" if divided else ""
         raise ValueError(f"patch: expected {kind} {' '.join(map(str, least))}{ending}, saw {' '.join(map(str, patch))}")
 
 
