@@ -16,7 +16,8 @@ from worker.reports.dicom_overlay import write_overlay
 from worker.reports.dicom_pdf import write_pdf
 from worker.reports.dicom_seg import LesionImages, write_seg
 from worker.reports.dicom_sr import Findings, write_sr
-from worker.reports.fhir import write_fhir
+from worker.reports.fhir import fhir_bundle
+from worker.reports.fhir_bundle import write_bundle
 from worker.reports.figures import Pictures
 from worker.reports.html import render_html
 from worker.reports.overlay import Scan
@@ -64,7 +65,7 @@ def write_pages(out: Path, report: Report, pictures: Pictures | None, language: 
         ResultInconsistent: the FHIR bundle does not follow its model.
     """
     write_csv(report, out / "lesions.csv")
-    write_fhir(report, out / "report.fhir.json", language)
+    write_bundle(fhir_bundle(report, language), out / "report.fhir.json")
     (out / "report.html").write_text(render_html(report, pictures, language), encoding="utf-8")
     (out / "report.pdf").write_bytes(render_pdf(report, pictures, language))
 

@@ -1,4 +1,4 @@
-"""The results of several visits: a mask of each, the ledger as a table, a page and a PDF, `series.json` last."""
+"""The results of several visits: a mask of each, the ledger as a table, a page, a PDF and FHIR, `series.json` last."""
 
 from model.volume import Volume
 from service.contracts.blobs import SERIES_COMMIT_FILE
@@ -6,7 +6,9 @@ from service.contracts.report_signature import signed
 from service.contracts.series_report import SeriesReport
 from worker.artifacts import write_images, write_report
 from worker.outcome import Work
+from worker.reports.fhir_bundle import write_bundle
 from worker.reports.ledger_table import write_ledger_csv
+from worker.reports.series_fhir import series_bundle
 from worker.reports.series_html import render_series_html
 from worker.reports.series_pdf import render_series_pdf
 from worker.reports.series_summary import SeriesReportInputs, build_series_report
@@ -41,6 +43,7 @@ def write_series_results(outcome: SeriesOutcome, request: SeriesRequest, work: W
     language = work.options.language
     (request.out / "series.html").write_text(render_series_html(report, language), encoding="utf-8")
     (request.out / "series.pdf").write_bytes(render_series_pdf(report, language))
+    write_bundle(series_bundle(report, language), request.out / "series.fhir.json")
     write_report(request.out / SERIES_COMMIT_FILE, report)
     return report
 

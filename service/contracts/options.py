@@ -82,8 +82,8 @@ class CompareOptions(BaseModel):
     )
     language: Language = Field(
         default="en",
-        description="of report.html, report.pdf, series.html, series.pdf and the conclusion of report.fhir.json; the "
-        "words of report.json and series.json, keys and codes are always English",
+        description="of report.html, report.pdf, series.html, series.pdf and the conclusions of report.fhir.json and "
+        "series.fhir.json; the words of report.json and series.json, keys and codes are always English",
     )
 
     @property

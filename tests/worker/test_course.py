@@ -80,7 +80,7 @@ def row_of(course: Course, report: SeriesReport) -> LedgerRow:
 
 def test_the_artifacts_are_there_and_the_printed_report_is_the_written_one(followed: Followed) -> None:
     masks = {f"visit_{visit}_lesions.nii.gz" for visit in (1, 2, 3)}
-    reports = {"series.json", "series.html", "series.pdf", "ledger.csv"}
+    reports = {"series.json", "series.html", "series.pdf", "series.fhir.json", "ledger.csv"}
     assert {path.name for path in followed.out.iterdir()} == masks | reports
     assert json.loads(followed.output) == json.loads((followed.out / "series.json").read_text())
     assert [visit.study.acquired for visit in followed.report.visits] == list(DAYS)

@@ -36,7 +36,7 @@ def _lesion(row: LesionRow) -> Json:
         **status,
         "component": [
             component(concept(own("row", "row of the report")), valueInteger=row.id),
-            *_tracking(row.tracking_uid),
+            *tracking_component(row.tracking_uid),
             component(concept(own("counted", "of the size that counts")), valueBoolean=row.counted),
             *_volume("baseline", row.baseline_volume_mm3, row.baseline_interval_mm3),
             *_volume("follow-up", row.follow_up_volume_mm3, row.follow_up_interval_mm3),
@@ -49,13 +49,13 @@ def _lesion(row: LesionRow) -> Json:
             *number_component("probability", row.probability, "", PROBABILITY),
             _parts("baseline", row.baseline_components),
             _parts("follow-up", row.follow_up_components),
-            *_place("centroid", row.centroid_mm),
-            *_place("baseline-centroid", row.baseline_centroid_mm),
+            *place_components("centroid", row.centroid_mm),
+            *place_components("baseline-centroid", row.baseline_centroid_mm),
         ],
     }
 
 
-def _tracking(uid: str | None) -> list[Json]:
+def tracking_component(uid: str | None) -> list[Json]:
     """What the lesion is called over all visits; not an identifier of the observation, which is of one pair."""
     if uid is None:
         return []
@@ -75,7 +75,7 @@ def _parts(time: str, number: int) -> Json:
     return component(concept(own(f"{time}-components", f"parts at {time}")), valueInteger=number)
 
 
-def _place(name: str, point: tuple[float, float, float] | None) -> list[Json]:
+def place_components(name: str, point: tuple[float, float, float] | None) -> list[Json]:
     """A centre in patient axes (LPS) of the scan."""
     if point is None:
         return []

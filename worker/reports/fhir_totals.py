@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from service.contracts.report import Counts, Flag, Report
+from service.contracts.measures import BrainVolumeChange
+from service.contracts.report import Counts, Flag, RegionRow, Report
 from worker.reports.fhir_codes import (
     BRAIN,
     NOT_PERFORMED,
@@ -27,21 +28,18 @@ EVERY = own("lesions-of-any-size", "Number of lesions of at least the smallest s
 def total_observations(report: Report) -> dict[str, Json]:
     """By a name of each; what the report does not give is left out, and a refused comparison says why."""
     found = dict(_studies(report))
+    shared = {"bodySite": concept(BRAIN), **acquired(report.follow_up)}
     if report.mode == "longitudinal":
-        found |= dict(_changes(report))
-    for row in report.regions:
-        found[f"region {row.region.value}"] = {
-            "code": concept(own("lesions-in-region", "Lesions in a region of the brain")),
-            "bodySite": site(row.region),
-            **acquired(report.follow_up),
-            "component": [
-                component(concept(COUNTED, NUMBER_OF_LESIONS), valueInteger=row.lesions),
-                *_by_status(row.counts),
-                *number_component("baseline-volume", row.baseline_volume_ml, "ml", VOLUME),
-                *number_component("follow-up-volume", row.follow_up_volume_ml, "ml", VOLUME),
-            ],
-        }
-    return found | _brain_volume(report)
+        why = "; ".join(f"{one.code}: {one.message}" for one in report.reasons if one.flag is Flag.RED)
+        found |= change_observations(
+            active=report.active, counts=report.counts, every=report.counts_from_3_mm3, shared=shared, why=why
+        )
+    found |= {
+        f"region {row.region.value}": region_observation(row, acquired(report.follow_up)) for row in report.regions
+    }
+    if report.brain_volume_change is not None:
+        found["brain volume change"] = brain_volume(report.brain_volume_change, shared)
+    return found
 
 
 def _studies(report: Report) -> Iterable[tuple[str, Json]]:
@@ -75,33 +73,41 @@ def _studies(report: Report) -> Iterable[tuple[str, Json]]:
         )
 
 
-def _changes(report: Report) -> Iterable[tuple[str, Json]]:
+def change_observations(
+    *, active: bool | None, counts: Counts | None, every: Counts | None, shared: Json, why: str
+) -> dict[str, Json]:
     """Counts by status and whether there is activity; of studies that cannot be compared, why."""
-    shared = {"bodySite": concept(BRAIN), **acquired(report.follow_up)}
     names = {"active": "Any new or enlarging lesion that counts"}
     names |= {"lesions-by-change": "Lesions by change, those that count"}
     names |= {"lesions-by-change-of-any-size": "Lesions by change, of any size"}
-    if report.counts is None or report.counts_from_3_mm3 is None or report.active is None:
-        why = "; ".join(f"{one.code}: {one.message}" for one in report.reasons if one.flag is Flag.RED)
+    if counts is None or every is None or active is None:
         absent = {"dataAbsentReason": concept(NOT_PERFORMED, text=why or "not comparable")}
-        for name, display in names.items():
-            yield name, {"code": concept(own(name, display)), **shared, **absent}
-        return
-    values: list[Json] = [
-        {"valueBoolean": report.active},
-        {"component": _by_status(report.counts)},
-        {"component": _by_status(report.counts_from_3_mm3)},
-    ]
-    for (name, display), value in zip(names.items(), values, strict=True):
-        yield name, {"code": concept(own(name, display)), **shared, **value}
+        return {name: {"code": concept(own(name, display)), **shared, **absent} for name, display in names.items()}
+    values: list[Json] = [{"valueBoolean": active}, {"component": _by_status(counts)}, {"component": _by_status(every)}]
+    return {
+        name: {"code": concept(own(name, display)), **shared, **value}
+        for (name, display), value in zip(names.items(), values, strict=True)
+    }
 
 
-def _brain_volume(report: Report) -> dict[str, Json]:
-    change = report.brain_volume_change
-    if change is None:
-        return {}
-    made: Json = {"code": concept(own("brain-volume-change", "Brain volume change")), "bodySite": concept(BRAIN)}
-    made |= acquired(report.follow_up)
+def region_observation(row: RegionRow, shared: Json) -> Json:
+    """Counts and volumes of a region."""
+    return {
+        "code": concept(own("lesions-in-region", "Lesions in a region of the brain")),
+        **shared,
+        "bodySite": site(row.region),
+        "component": [
+            component(concept(COUNTED, NUMBER_OF_LESIONS), valueInteger=row.lesions),
+            *_by_status(row.counts),
+            *number_component("baseline-volume", row.baseline_volume_ml, "ml", VOLUME),
+            *number_component("follow-up-volume", row.follow_up_volume_ml, "ml", VOLUME),
+        ],
+    }
+
+
+def brain_volume(change: BrainVolumeChange, shared: Json) -> Json:
+    """The change of the brain's volume, or why it is not given."""
+    made: Json = {"code": concept(own("brain-volume-change", "Brain volume change")), **shared}
     if change.percent is None:
         why = [] if change.code is None else [own(change.code, change.code.replace("_", " "))]
         made["dataAbsentReason"] = concept(NOT_PERFORMED, *why, text=change.reason or "")
@@ -109,7 +115,7 @@ def _brain_volume(report: Report) -> dict[str, Json]:
         made["valueQuantity"] = quantity(change.percent, "%")
         parts = interval_component(change.interval_percent, "%")
         made |= {"component": parts} if parts else {}
-    return {"brain volume change": made}
+    return made
 
 
 def _by_status(counts: Counts | None) -> list[Json]:

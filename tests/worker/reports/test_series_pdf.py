@@ -6,12 +6,11 @@ from typing import get_args
 import pytest
 
 from service.contracts.options import Language
-from service.contracts.report import AI_RESULT, RESEARCH_USE, Flag, Reason
-from service.contracts.series_report import SeriesReport
+from service.contracts.report import AI_RESULT, RESEARCH_USE
 from tests.fixtures.long_series import long_report, volume_of
 from tests.fixtures.page_tables import Rows
 from tests.fixtures.pdf_words import reader_of, stands_in, too_wide, unbroken, words_of
-from tests.fixtures.series_reports import small_report, whole_report
+from tests.fixtures.series_reports import not_comparable, small_report, whole_report
 from worker.reports.fonts import load_fonts
 from worker.reports.language import words
 from worker.reports.series_html import render_series_html
@@ -19,16 +18,6 @@ from worker.reports.series_pdf import LEDGER_SIZE, MOST_COLUMNS, PAIR_SIZE, colu
 from worker.reports.series_tables import AT_VISIT, ledger_table, pair_table, series_quality_table, visit_table
 from worker.reports.series_words import headline, ledger_note, method_lines, subtitle
 from worker.reports.tables import Row
-
-
-def not_comparable() -> SeriesReport:
-    report = small_report()
-    red = Reason(code="nothing_comparable", flag=Flag.RED, message="none of 4 visits: <b>5 & 6</b>")
-    alone = tuple(visit.model_copy(update={"followed": False}) for visit in report.visits)
-    return report.model_copy(
-        update={"comparable": False, "reasons": (red,), "pairs": report.pairs[:1], "ledger": (), "visits": alone}
-    )
-
 
 REPORTS = {
     "4 visits": small_report,
