@@ -1,5 +1,6 @@
 """Damage to a FLAIR scan or to an alignment, of a stated strength, for `benchmarks/gates.py`."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,14 +33,29 @@ def moved(scan: Volume, _: np.ndarray, rng: np.random.Generator, *, mm: float, m
     length = scan.array.shape[PHASE_AXIS]
     borders = np.sort(rng.choice(np.arange(4, length - 4), moves, replace=False))
     band = np.searchsorted(borders, np.arange(length), side="right")
-    lines = np.zeros(scan.array.shape, np.complex64)
-    for n in range(moves + 1):
-        pose = scan.array if n == band[length // 2] else _posed(scan, mm, rng)
-        of_pose = np.fft.fftshift(np.fft.fft(pose, axis=PHASE_AXIS), axes=PHASE_AXIS)
-        chosen = np.expand_dims(band == n, [a for a in range(3) if a != PHASE_AXIS])
-        lines = np.where(chosen, of_pose, lines)
-    image = np.abs(np.fft.ifft(np.fft.ifftshift(lines, axes=PHASE_AXIS), axis=PHASE_AXIS))
-    return scan.like(image.astype(np.float32))
+    return _read_in_poses(scan, (band - band[length // 2]) % (moves + 1), mm, rng)
+
+
+def moved_between_shots(
+    scan: Volume, _: np.ndarray, rng: np.random.Generator, *, mm: float, moves: int, echoes: int = 16
+) -> Volume:
+    """Likewise, where each echo train reads lines from all of k-space: poses lie in it like the teeth of a comb."""
+    length = scan.array.shape[PHASE_AXIS]
+    shots = math.ceil(length / echoes)
+    borders = np.sort(rng.choice(np.arange(1, shots), min(moves, shots - 1), replace=False))
+    return _read_in_poses(scan, np.searchsorted(borders, np.arange(length) % shots, side="right"), mm, rng)
+
+
+def moved_between_packages(
+    scan: Volume, _: np.ndarray, rng: np.random.Generator, *, mm: float, packages: int = 2
+) -> Volume:
+    """The slices were read in packages (odd ones, even ones), and the patient moved by about `mm` between them."""
+    slices = int(np.argmax(scan.spacing))
+    image = scan.array.copy()
+    for n in range(1, packages):
+        chosen = tuple(slice(n, None, packages) if axis == slices else slice(None) for axis in range(3))
+        image[chosen] = _posed(scan, mm, rng)[chosen]
+    return scan.like(image)
 
 
 def noisy(scan: Volume, brain: np.ndarray, rng: np.random.Generator, *, part: float) -> Volume:
@@ -71,6 +87,18 @@ def misaligned(transform: Affine, brain: Volume, rng: np.random.Generator, *, mm
         wrong = _about(centre, Rotation.from_rotvec(np.deg2rad(0.7 * middle) * turn).as_matrix(), 0.5 * middle * step)
         low, high = (middle, high) if apart_mm(wrong, np.eye(4), brain) < mm else (low, middle)
     return np.asarray(transform @ wrong)
+
+
+def _read_in_poses(scan: Volume, pose: np.ndarray, mm: float, rng: np.random.Generator) -> Volume:
+    """The magnitude image of lines of k-space that are each of a pose; pose 0 is at rest."""
+    lines = np.zeros(scan.array.shape, np.complex64)
+    for n in np.unique(pose):
+        head = scan.array if n == 0 else _posed(scan, mm, rng)
+        of_pose = np.fft.fftshift(np.fft.fft(head, axis=PHASE_AXIS), axes=PHASE_AXIS)
+        chosen = np.expand_dims(pose == n, [a for a in range(3) if a != PHASE_AXIS])
+        lines = np.where(chosen, of_pose, lines)
+    image = np.abs(np.fft.ifft(np.fft.ifftshift(lines, axes=PHASE_AXIS), axis=PHASE_AXIS))
+    return scan.like(image.astype(np.float32))
 
 
 def _about(centre: np.ndarray, turn: np.ndarray, step: np.ndarray) -> Affine:

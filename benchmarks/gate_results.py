@@ -56,7 +56,7 @@ def table(rows: list[Row]) -> str:
 def _flags(row: Row) -> dict[str, Flag]:
     if row["error"]:
         return {row["error"]: Flag.RED}
-    return {n: limit.judge(float(row[n])).flag for n, limit in LIMITS.items() if row[n] not in {"", "unknown"}}
+    return {n: limit.judge(float(row[n])).flag for n, limit in LIMITS.items() if row.get(n, "") not in {"", "unknown"}}
 
 
 def _worst(flags: dict[str, Flag]) -> Flag:

@@ -1,7 +1,7 @@
 """Which verdict each damage gets from the quality gates: the calibration of `worker/quality_limits.py`.
 
-    python benchmarks/gates.py OUT.csv [--part made people real]        the numbers of every trial
-    python benchmarks/gate_results.py OUT.csv ...                       damage x verdict by the limits as they are now
+    python benchmarks/gates.py OUT.csv [--part made people real] [--damage none motion]    the numbers of the trials
+    python benchmarks/gate_results.py OUT.csv ...    damage x verdict by the limits as they are now
 
 Trials are pairs of made people (`gate_heads.py`) and of the longitudinal patients, aligned and judged as the pipeline
 does it. Alignments of made people, whose voxels are 2 mm, run at `QUICK`.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gate_damage import Damage, cropped, flipped, misaligned, moved, noisy
+from gate_damage import Damage, cropped, flipped, misaligned, moved, moved_between_packages, moved_between_shots, noisy
 from gate_heads import people
 from longitudinal import patients
 
@@ -38,9 +38,13 @@ OTHER_PEOPLE = 100
 UNDAMAGED, FLIPPED, DAMAGED = 10, 4, 4
 """Made people with a second visit; of these with a flipped one, and with every other damage."""
 MISALIGNED_MM = (1.0, 2.0, 3.0, 5.0)
-MOTION = tuple(
-    Damage("motion", f"{mm:g} mm, {moves} times", partial(moved, mm=mm, moves=moves))
-    for moves, mm in ((6, 2.0), (6, 6.0), (30, 2.0), (30, 6.0))
+MOTION = (
+    *(
+        Damage("motion", f"{mm:g} mm, {moves} times", partial(moved, mm=mm, moves=moves))
+        for moves, mm in ((6, 2.0), (6, 6.0), (30, 1.0), (30, 2.0), (30, 6.0))
+    ),
+    *(Damage("motion", f"{mm:g} mm, between shots", partial(moved_between_shots, mm=mm, moves=8)) for mm in (1.0, 2.0)),
+    *(Damage("motion", f"{mm:g} mm, between packages", partial(moved_between_packages, mm=mm)) for mm in (1.0, 2.0)),
 )
 DAMAGES = (
     *MOTION,
@@ -51,6 +55,7 @@ FLIP = Damage("left-right flip", "", flipped)
 ANOTHER = Damage("another person", "", lambda scan, _brain, _rng: scan)
 """No damage to the scan: it is of somebody else."""
 PARTS = ("made", "people", "real")
+NAMES = ("none", "misaligned", *dict.fromkeys(one.name for one in DAMAGES), FLIP.name)
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="made, people (pairs of two) or real")
+    parser.add_argument("--damage", nargs="+", choices=NAMES, default=NAMES, help="of pairs of one person")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with arguments.out.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["damage", "strength", "source", "pair", "error", *LIMITS])
-        for trial in trials(arguments.part):
+        for trial in trials(arguments.part, arguments.damage):
             checks = () if trial.assessment is None else trial.assessment.checks
             values = {c.name: "nan" if c.value is None else c.value for c in checks}  # nan: not to be measured
             row = [trial.damage, trial.strength, trial.source, trial.pair, trial.error]
@@ -84,18 +90,18 @@ def main() -> None:
             file.flush()
 
 
-def trials(parts: Sequence[str]) -> Iterator[Trial]:
-    """Those of the parts."""
+def trials(parts: Sequence[str], damages: Sequence[str]) -> Iterator[Trial]:
+    """Those of the parts; of one person with the damages."""
     masker = network_masker(torch.device("cpu"))
     first = [time_point(one.visit(0), masker) for one in people()] if {"made", "people"} & set(parts) else []
     wanted = {"people", "real"} & set(parts)
     scans = {v.name: time_point(v.flair, masker) for visits in patients() for v in visits} if wanted else {}
     if "made" in parts:
-        yield from made_trials(first, masker)
+        yield from made_trials(first, masker, damages)
     if "people" in parts:
         yield from people_trials(first, scans)
     if "real" in parts:
-        yield from real_trials(scans, masker)
+        yield from real_trials(scans, masker, damages)
 
 
 def people_trials(first: list[TimePoint], scans: dict[str, TimePoint]) -> Iterator[Trial]:
@@ -109,7 +115,7 @@ def people_trials(first: list[TimePoint], scans: dict[str, TimePoint]) -> Iterat
         yield aligned_trial(ANOTHER, scans[one], scans[two], "real", f"{one} and {two}", USUAL)
 
 
-def real_trials(scans: dict[str, TimePoint], masker: BrainMasker) -> Iterator[Trial]:
+def real_trials(scans: dict[str, TimePoint], masker: BrainMasker, damages: Sequence[str]) -> Iterator[Trial]:
     """Pairs of one longitudinal patient, as they are, misaligned, flipped, and moved within the follow-up."""
     rng = np.random.default_rng(1)
     for (a, before), (b, after) in itertools.combinations(scans.items(), 2):
@@ -117,28 +123,32 @@ def real_trials(scans: dict[str, TimePoint], masker: BrainMasker) -> Iterator[Tr
             continue
         name = f"{a} and {b}"
         pair = align(before, after, USUAL)
-        yield Trial("none", "", "real", name, assess(before, after, pair))
-        yield from misaligned_trials(before, after, pair, "real", name, rng)
+        if "none" in damages:
+            yield Trial("none", "", "real", name, assess(before, after, pair))
+        if "misaligned" in damages:
+            yield from misaligned_trials(before, after, pair, "real", name, rng)
         flair = after.study.flair.volume  # its first axis lies across the head
-        mirrored = time_point(flair.like(flair.array[::-1].copy()), masker)
-        yield aligned_trial(FLIP, before, mirrored, "real", name, USUAL)
-        for damage in MOTION:
+        if FLIP.name in damages:
+            mirrored = time_point(flair.like(flair.array[::-1].copy()), masker)
+            yield aligned_trial(FLIP, before, mirrored, "real", name, USUAL)
+        for damage in MOTION if "motion" in damages else ():
             damaged = time_point(damage.apply(flair, after.brain.mask.array, rng), masker)
             yield aligned_trial(damage, before, damaged, "real", name, USUAL)
 
 
-def made_trials(first: list[TimePoint], masker: BrainMasker) -> Iterator[Trial]:
+def made_trials(first: list[TimePoint], masker: BrainMasker, damages: Sequence[str]) -> Iterator[Trial]:
     """Undamaged and damaged pairs of made people: the first visit and one a year later."""
     rng = np.random.default_rng(2)
     for n, (one, before) in enumerate(zip(people()[:UNDAMAGED], first, strict=False)):
         name = str(n + 1)
         after = time_point(one.visit(1), masker)
         pair = align(before, after, QUICK)
-        yield Trial("none", "", "made", name, assess(before, after, pair))
-        if n < DAMAGED:
+        if "none" in damages:
+            yield Trial("none", "", "made", name, assess(before, after, pair))
+        if n < DAMAGED and "misaligned" in damages:
             yield from misaligned_trials(before, after, pair, "made", name, rng)
         wanted = [*(DAMAGES if n < DAMAGED else ()), *((FLIP,) if n < FLIPPED else ())]
-        for damage in wanted:
+        for damage in (one for one in wanted if one.name in damages):
             scan = damage.apply(after.study.flair.volume, after.brain.mask.array, rng)
             try:
                 damaged = time_point(scan, masker)

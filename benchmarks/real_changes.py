@@ -1,24 +1,26 @@
 """What the whole service reports of raw clinical pairs whose change is marked, and of scans beside a rescan.
 
     python benchmarks/real_changes.py [--patients 01 03 19] [--rescans 1] [--weights FILE] [--mirroring]
-                                                       [--alignment affine] [--motion 2 6]
+                                                       [--alignment affine] [--motion 2 6] [--kind shots]
 
 Each row is one run from files to report: its own brain masks, registration and network. A pair is scored against the
 authors' mask of change, carried onto the follow-up's FLAIR by their transform. A rescan is the follow-up itself, turned
 and shifted by up to 5 degrees and 5 mm, on a grid of 1 mm, as another simulated scanner would give it: every change is
-false. So it is beside the follow-up with a FLAIR in which the head moved by about so many mm all through the scan
-(`--motion`). Nothing of these patients was trained on. The baselines of 03 and 19 have no T1 here: the follow-up's
-stands in.
+false. So it is beside the follow-up with a FLAIR in which the head moved by about so many mm (`--motion`): all through
+the scan, between echo trains, or between two packages of slices (`--kind`; `gate_damage.py`). Nothing of these patients
+was trained on. The baselines of 03 and 19 have no T1 here: the follow-up's stands in.
 """
 
 import argparse
+import itertools
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import cc3d
 import nibabel as nib
 import numpy as np
-from gate_damage import moved
+from gate_damage import moved, moved_between_packages, moved_between_shots
 from longitudinal import Visit, data_folder
 from scipy import ndimage
 
@@ -36,8 +38,11 @@ from worker.pipeline import run_case
 from worker.pipeline_tools import Tools, load_tools
 
 LARGEST_TURN_DEG, LARGEST_SHIFT_MM = 5.0, 5.0
-MOVES = 30
-"""Within a scan with motion."""
+MOTION = {
+    "bands": partial(moved, moves=30),
+    "shots": partial(moved_between_shots, moves=8),
+    "packages": moved_between_packages,
+}
 
 
 def main() -> None:
@@ -45,6 +50,7 @@ def main() -> None:
     parser.add_argument("--patients", nargs="*", default=["01", "03", "19"])
     parser.add_argument("--rescans", type=int, default=1, help="of each follow-up")
     parser.add_argument("--motion", nargs="*", type=float, default=[], help="mm, in a copy of each follow-up's FLAIR")
+    parser.add_argument("--kind", nargs="+", choices=MOTION, default=["bands"], help="of the motion")
     parser.add_argument("--no-pairs", action="store_true", help="only follow-ups beside themselves")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--mirroring", action="store_true")
@@ -67,10 +73,10 @@ def main() -> None:
                 again = write_rescan(second, Path(folder) / f"rescan{seed}", seed)
                 report = compared(follow_up, again, Path(folder) / f"out{seed}", tools, options)
                 row(f"{patient}, rescan {seed}", report, "", str(report.counts.new) if report.counts else "")
-            for mm in arguments.motion:
-                again = write_moved(second, Path(folder) / f"moved{mm:g}", mm)
-                report = compared(follow_up, again, Path(folder) / f"out{mm:g}mm", tools, options)
-                row(f"{patient}, moved {mm:g} mm", report, "", str(report.counts.new) if report.counts else "")
+            for kind, mm in itertools.product(arguments.kind, arguments.motion):
+                again = write_moved(second, Path(folder) / f"{kind}{mm:g}", kind, mm)
+                report = compared(follow_up, again, Path(folder) / f"out_{kind}{mm:g}", tools, options)
+                row(f"{patient}, {kind}, {mm:g} mm", report, "", str(report.counts.new) if report.counts else "")
 
 
 def row(name: str, report: Report, found: str, false: str) -> None:
@@ -116,11 +122,11 @@ def write_rescan(visit: Visit, folder: Path, seed: int) -> Path:
     return folder
 
 
-def write_moved(visit: Visit, folder: Path, mm: float) -> Path:
-    """The folder, with the visit's T1 as it is and a FLAIR in which the head moved `MOVES` times."""
+def write_moved(visit: Visit, folder: Path, kind: str, mm: float) -> Path:
+    """The folder, with the visit's T1 as it is and a FLAIR in which the head moved."""
     visit.link(folder)
     (folder / "FLAIR.nii.gz").unlink()
-    flair = moved(visit.flair, visit.brain.array, np.random.default_rng(1), mm=mm, moves=MOVES)
+    flair = MOTION[kind](visit.flair, visit.brain.array, np.random.default_rng(1), mm=mm)
     write_nifti(flair, folder / "FLAIR.nii.gz")
     return folder
 

@@ -130,6 +130,10 @@ class PairEvidence:
     """Of the brain's centre between them."""
     noise: tuple[float, float]
     """Baseline, follow-up: standard deviation of the noise as a part of the brain's signal."""
+    lines_motion_mm: float = math.nan
+    """How far the head moved between lines of k-space of one of the scans."""
+    slices_motion_mm: float = math.nan
+    """And between neighbouring slices."""
     second_start_mm: float = math.nan
     """Mean distance over the brain between the alignment and the one that is found from another start."""
     likeness_to_mirrored: float = math.nan

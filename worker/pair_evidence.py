@@ -21,6 +21,7 @@ from worker.case import IDENTITY_4X4, PairAlignment, PairEvidence, TimePoint
 from worker.image_noise import noise_of
 from worker.mutual_information import Descent, Matcher
 from worker.registration import apart_mm, brain_points, mask_on
+from worker.scan_motion import motion_of
 
 ROUGH_MM = 2.0
 """Voxel of these registrations: a second or two for a pair, and brains of two people still differ at it."""
@@ -47,10 +48,13 @@ def evidence_of(before: TimePoint, after: TimePoint, pair: PairAlignment) -> Pai
     match = _Match.of(before, after)
     after_from_before = _nearest_rigid(np.linalg.inv(pair.baseline_from_follow_up), before.brain.mask)
     rotation_deg, shift_mm = _motion(after_from_before, match.matcher.centre)
+    motion = motion_of(before, after, pair)
     found = PairEvidence(
         rotation_deg=rotation_deg,
         shift_mm=shift_mm,
         noise=(noise_of(before.study.flair.volume, before.brain), noise_of(after.study.flair.volume, after.brain)),
+        lines_motion_mm=motion.lines_mm,
+        slices_motion_mm=motion.slices_mm,
     )
     try:
         second = match.from_elsewhere(after_from_before, before.brain.mask)

@@ -162,6 +162,24 @@ SHIFT = Limit(
     message="the head lies far from where it lay in the other scan",
     why="real pairs 9 to 66 mm, with the table and the slices; more is another coordinate system",
 )
+MOTION = Limit(
+    name="motion",
+    unit="mm",
+    amber=0.18,
+    red=0.25,
+    good="low",
+    message="the head moved while one of the two scans was read: its ghosts can look like lesions that come or go",
+    why="undamaged pairs 0.03 to 0.15; moved by 0.5 mm 0.11 to 0.21, no false lesion; by 1 mm from 0.15 on, two to six",
+)
+SLICE_STEPS = Limit(
+    name="slice_steps",
+    unit="mm",
+    amber=0.3,
+    red=1.0,
+    good="low",
+    message="the head moved between neighbouring slices of one of the two scans: its outlines have steps",
+    why="undamaged pairs 0.03 to 0.14; moved by 1 mm between two packages of slices 0.34 to 1.0, by 2 mm 1.4 and more",
+)
 FLIP = Limit(
     name="left_right_flip",
     unit="",
@@ -216,6 +234,8 @@ LIMITS = {
         SECOND_START,
         ROTATION,
         SHIFT,
+        MOTION,
+        SLICE_STEPS,
         FLIP,
         SHAPE,
         DETAIL,
