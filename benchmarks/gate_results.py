@@ -1,8 +1,8 @@
 """What the gates made of the trials of `benchmarks/gates.py`, by the limits as they are now.
 
-    python benchmarks/gate_results.py OUT.csv ... [--figure FIGURE.png]
+    python benchmarks/gate_results.py OUT.csv ... [--figure FIGURE.png] [--motion MOTION.png]
 
-Damage x verdict as Markdown, and how far shape and detail part people.
+Damage x verdict as Markdown; how far shape and detail part people; motion as it is measured.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from service.contracts.report import Flag
-from worker.quality_limits import DETAIL, LIMITS, SHAPE
+from worker.quality_limits import DETAIL, LIMITS, MOTION, SHAPE, SLICE_STEPS
 
 mpl.use("Agg")
 
@@ -24,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trials", nargs="+", type=Path)
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--motion", type=Path)
     arguments = parser.parse_args()
     rows: list[Row] = []
     for path in arguments.trials:
@@ -32,6 +33,8 @@ def main() -> None:
     print(table(rows))
     if arguments.figure is not None:
         draw(rows, arguments.figure)
+    if arguments.motion is not None:
+        draw_motion(rows, arguments.motion)
 
 
 def table(rows: list[Row]) -> str:
@@ -82,6 +85,31 @@ def draw(rows: list[Row], path: Path) -> None:
     axes.set_xlabel("brain_shape (kappa)")
     axes.set_ylabel("brain_detail (correlation)")
     axes.legend(fontsize=7, loc="upper left")
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def draw_motion(rows: list[Row], path: Path) -> None:
+    """What both gates of motion read of pairs without and with it, and the limits."""
+    from matplotlib import pyplot as plt
+
+    kinds = {"none": "none"} | {row["strength"]: row["strength"] for row in rows if row["damage"] == "motion"}
+    figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.6), dpi=130, sharey=True)
+    for axis, limit in zip(axes, (MOTION, SLICE_STEPS), strict=True):
+        for source, colour, mark, aside in (("made", "tab:blue", "o", -0.12), ("real", "tab:red", "s", 0.12)):
+            for place, kind in enumerate(kinds):
+                wanted = ("none", "") if kind == "none" else ("motion", kind)
+                found = [r for r in rows if (r["damage"], r["strength"], r["source"]) == (*wanted, source)]
+                values = [float(r[limit.name]) for r in found if r.get(limit.name, "nan") not in {"", "nan"}]
+                label = f"{source} pairs" if place == 0 else None
+                axis.scatter(values, [place + aside] * len(values), marker=mark, c=colour, s=18, alpha=0.7, label=label)
+        axis.axvline(limit.red, color="black", lw=0.8)
+        axis.axvline(limit.amber, color="black", lw=0.8, ls=":")
+        axis.set_xscale("log")
+        axis.set_xlabel(f"{limit.name}, {limit.unit}")
+    axes[0].set_yticks(range(len(kinds)), list(kinds.values()))
+    axes[0].invert_yaxis()
+    axes[1].legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path)
 

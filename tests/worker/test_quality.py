@@ -58,7 +58,7 @@ def test_good_evidence_is_green_all_over():
         ({"lines_motion_mm": 0.7}, {"motion": Flag.RED}),
         ({"lines_motion_mm": math.nan}, {"motion": Flag.RED}),
         ({"slices_motion_mm": 0.5}, {"slice_steps": Flag.AMBER}),
-        ({"slices_motion_mm": 1.5}, {"slice_steps": Flag.RED}),
+        ({"slices_motion_mm": 0.8}, {"slice_steps": Flag.RED}),
         ({"second_start_mm": 1.4}, {"second_start": Flag.AMBER}),
         ({"second_start_mm": 5.0}, {"second_start": Flag.RED}),
         ({"second_start_mm": math.nan}, {"second_start": Flag.RED}),
