@@ -130,9 +130,9 @@ class PairEvidence:
     """Of the brain's centre between them."""
     noise: tuple[float, float]
     """Baseline, follow-up: standard deviation of the noise as a part of the brain's signal."""
-    lines_motion_mm: float = math.nan
-    """How far the head moved between lines of k-space of one of the scans."""
-    slices_motion_mm: float = math.nan
+    lines_motion_mm: float | None = math.nan
+    """How far the head moved between lines of k-space of a scan; None: one shows too little of the brain."""
+    slices_motion_mm: float | None = math.nan
     """And between neighbouring slices."""
     second_start_mm: float = math.nan
     """Mean distance over the brain between the alignment and the one that is found from another start."""

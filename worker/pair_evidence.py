@@ -53,8 +53,8 @@ def evidence_of(before: TimePoint, after: TimePoint, pair: PairAlignment) -> Pai
         rotation_deg=rotation_deg,
         shift_mm=shift_mm,
         noise=(noise_of(before.study.flair.volume, before.brain), noise_of(after.study.flair.volume, after.brain)),
-        lines_motion_mm=motion.lines_mm,
-        slices_motion_mm=motion.slices_mm,
+        lines_motion_mm=None if motion is None else motion.lines_mm,
+        slices_motion_mm=None if motion is None else motion.slices_mm,
     )
     try:
         second = match.from_elsewhere(after_from_before, before.brain.mask)

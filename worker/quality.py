@@ -31,6 +31,7 @@ from worker.quality_limits import (
     THICKNESS,
     THICKNESS_RATIO,
     VOLUME_RATIO,
+    Limit,
 )
 from worker.quality_notes import compare_studies, without_t1
 
@@ -82,19 +83,22 @@ def assess_pair(
 
 def _judged(evidence: PairEvidence) -> list[Check]:
     low, high = (float(f(evidence.noise)) for f in (np.min, np.max))  # of one not known, neither is
-    shape = evidence.shape_agreement
     return [
         FLIP.judge(evidence.likeness_to_mirrored),
-        SHAPE.not_known() if shape is None else SHAPE.judge(shape),
+        _if_known(SHAPE, evidence.shape_agreement),
         DETAIL.judge(evidence.detail_correlation),
         SECOND_START.judge(evidence.second_start_mm),
         ROTATION.judge(evidence.rotation_deg),
         SHIFT.judge(evidence.shift_mm),
-        MOTION.judge(evidence.lines_motion_mm),
-        SLICE_STEPS.judge(evidence.slices_motion_mm),
+        _if_known(MOTION, evidence.lines_motion_mm),
+        _if_known(SLICE_STEPS, evidence.slices_motion_mm),
         NOISE.judge(high),
         NOISE_RATIO.judge(high / low if low > 0 else math.nan),
     ]
+
+
+def _if_known(limit: Limit, value: float | None) -> Check:
+    return limit.not_known() if value is None else limit.judge(value)
 
 
 def assess_coverage(prepared: NetworkInput) -> Assessment:

@@ -34,8 +34,8 @@ BAND = 0.01
 """Cycles per mm: width of the shells in which the spectra are made equally strong."""
 REACH_MM = 8.0
 """The farthest shift that is looked for."""
-LEAST_MM, LEAST_MM2 = 20.0, 3000.0
-"""Of brain along every axis, and in a slice that is asked."""
+LEAST_MM, LEAST_MM2 = 80.0, 3000.0
+"""Of brain along every axis, and in a slice that is asked: lesions that change are a large part of less."""
 ABOVE_CHANCE = 2.0
 """A correlation counts from this many times what is expected as the best of unlike images."""
 INNER = (slice(1, -1),) * 3
@@ -57,7 +57,7 @@ class ScanMotion:
     """Median distance of the place of a slice from the middle of its neighbours' places."""
 
 
-def motion_of(before: TimePoint, after: TimePoint, pair: PairAlignment) -> ScanMotion:
+def motion_of(before: TimePoint, after: TimePoint, pair: PairAlignment) -> ScanMotion | None:
     """What each scan says about where the head lay in the other.
 
     Args:
@@ -66,8 +66,11 @@ def motion_of(before: TimePoint, after: TimePoint, pair: PairAlignment) -> ScanM
         pair: their alignment; where it is wrong by 2 degrees or more, that reads as motion.
 
     Returns:
-        Not a number where the images are too unlike to tell.
+        Not a number where the images are too unlike to tell; None where a scan shows less than `LEAST_MM` of the brain
+        along one of its axes, which is too little to measure motion by.
     """
+    if any(_box_around(t.brain.mask.array, t.study.flair.volume.spacing) is None for t in (before, after)):
+        return None
     found = [
         _Both.of(before, after, np.linalg.inv(pair.baseline_from_follow_up)),
         _Both.of(after, before, pair.baseline_from_follow_up),
@@ -227,7 +230,7 @@ def _largest(values: Iterable[float]) -> float:
 
 
 def _box_around(brain: Bool[NDArray[np.bool_], "a b c"], spacing: tuple[float, float, float]) -> Box | None:
-    """Of the brain and what is faded around it; None: there is no brain to speak of."""
+    """Of the brain and what is faded around it; None: there is too little of it."""
     boxes = ndimage.find_objects(brain.astype(np.uint8))
     if not boxes:
         return None

@@ -72,10 +72,14 @@ def test_each_number_has_its_gate(change, codes):
     assert flags(found) == codes
 
 
-def test_a_shape_that_nobody_knows_speaks_neither_for_nor_against():
-    unknown = replace(EVIDENCE, shape_agreement=None)
+@pytest.mark.parametrize(
+    ("number", "gate"),
+    [("shape_agreement", "brain_shape"), ("lines_motion_mm", "motion"), ("slices_motion_mm", "slice_steps")],
+)
+def test_what_nobody_knows_speaks_neither_for_nor_against(number, gate):
+    unknown = replace(EVIDENCE, **{number: None})
     found = assess_pair(time_point(), time_point(), PAIR, unknown)
-    (row,) = (check for check in found.checks if check.name == "brain_shape")
+    (row,) = (check for check in found.checks if check.name == gate)
     assert (row.value, row.unit, row.flag, found.reasons) == ("unknown", "", Flag.GREEN, ())
 
 

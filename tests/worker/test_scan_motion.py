@@ -121,5 +121,13 @@ def test_noise_has_no_motion(baseline, follow_up) -> None:
     assert_untold(motion_of(baseline, with_image(follow_up, noise), shifted_by(SHIFT_MM)))
 
 
-def test_without_a_brain_there_is_no_motion(baseline, follow_up) -> None:
-    assert_untold(motion_of(without_brain(baseline), without_brain(follow_up), shifted_by(SHIFT_MM)))
+def test_without_a_brain_there_is_no_motion_to_measure(baseline, follow_up) -> None:
+    assert motion_of(without_brain(baseline), follow_up, shifted_by(SHIFT_MM)) is None
+
+
+def test_a_slab_is_too_little_to_measure_motion_by(baseline, follow_up) -> None:
+    flair, regions = follow_up.study.flair.volume, follow_up.brain.regions.array
+    middle = slice(flair.array.shape[0] // 2 - 15, flair.array.shape[0] // 2 + 15)  # 60 mm
+    slab = np.zeros_like(regions)
+    slab[middle] = regions[middle]
+    assert motion_of(baseline, time_point(flair, slab), shifted_by(SHIFT_MM)) is None
