@@ -93,21 +93,21 @@ def draw_motion(rows: list[Row], path: Path) -> None:
     """What both gates of motion read of pairs without and with it, and the limits."""
     from matplotlib import pyplot as plt
 
-    kinds = {"none": "none"} | {row["strength"]: row["strength"] for row in rows if row["damage"] == "motion"}
+    kinds = list(dict.fromkeys((r["damage"], r["strength"]) for r in rows if r["damage"] in {"none", "motion"}))
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.6), dpi=130, sharey=True)
     for axis, limit in zip(axes, (MOTION, SLICE_STEPS), strict=True):
         for source, colour, mark, aside in (("made", "tab:blue", "o", -0.12), ("real", "tab:red", "s", 0.12)):
             for place, kind in enumerate(kinds):
-                wanted = ("none", "") if kind == "none" else ("motion", kind)
-                found = [r for r in rows if (r["damage"], r["strength"], r["source"]) == (*wanted, source)]
-                values = [float(r[limit.name]) for r in found if r.get(limit.name, "nan") not in {"", "nan"}]
+                found = [r for r in rows if (r["damage"], r["strength"], r["source"]) == (*kind, source)]
+                told = [r for r in found if r.get(limit.name, "") not in {"", "nan", "unknown"}]
+                values = [float(r[limit.name]) for r in told]
                 label = f"{source} pairs" if place == 0 else None
                 axis.scatter(values, [place + aside] * len(values), marker=mark, c=colour, s=18, alpha=0.7, label=label)
         axis.axvline(limit.red, color="black", lw=0.8)
         axis.axvline(limit.amber, color="black", lw=0.8, ls=":")
         axis.set_xscale("log")
         axis.set_xlabel(f"{limit.name}, {limit.unit}")
-    axes[0].set_yticks(range(len(kinds)), list(kinds.values()))
+    axes[0].set_yticks(range(len(kinds)), [strength or damage for damage, strength in kinds])
     axes[0].invert_yaxis()
     axes[1].legend(fontsize=8)
     figure.tight_layout()

@@ -169,7 +169,7 @@ MOTION = Limit(
     red=0.25,
     good="low",
     message="the head moved while one of the two scans was read: its ghosts can look like lesions that come or go",
-    why="undamaged pairs 0.03 to 0.15; motion of 1 mm mostly 0.24 and more, of 2 mm all through a scan 0.69 and more",
+    why="undamaged pairs 0.04 to 0.15; motion of 1 mm mostly 0.24 and more, of 2 mm all through a scan 0.69 and more",
 )
 SLICE_STEPS = Limit(
     name="slice_steps",
@@ -178,7 +178,7 @@ SLICE_STEPS = Limit(
     red=0.7,
     good="low",
     message="the head moved between neighbouring slices of one of the two scans: its outlines have steps",
-    why="undamaged pairs 0.03 to 0.13; real ones by 1 mm between packages of slices 0.37 to 0.95, by 2 mm from 0.81",
+    why="undamaged pairs 0.04 to 0.13; real ones by 1 mm between packages of slices 0.37 to 0.95, by 2 mm from 0.81",
 )
 FLIP = Limit(
     name="left_right_flip",

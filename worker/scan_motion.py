@@ -38,9 +38,10 @@ LEAST_MM, LEAST_MM2 = 80.0, 3000.0
 """Of brain along every axis, and in a slice that is asked: lesions that change are a large part of less."""
 ABOVE_CHANCE = 2.0
 """A correlation counts from this many times what is expected as the best of unlike images."""
-INNER = (slice(1, -1),) * 3
 FEWEST = 5
 """Lines or slices that say something."""
+INNER = (slice(1, -1),) * 3
+"""Without a rim of one voxel."""
 
 Box = tuple[slice, slice, slice]
 Image = Float32[NDArray[np.float32], "a b c"]
@@ -63,17 +64,18 @@ def motion_of(before: TimePoint, after: TimePoint, pair: PairAlignment) -> ScanM
     Args:
         before: the baseline.
         after: the follow-up.
-        pair: their alignment; where it is wrong by 2 degrees or more, that reads as motion.
+        pair: their alignment; where it is wrong by 1 mm and more over the brain, that begins to read as motion.
 
     Returns:
         Not a number where the images are too unlike to tell; None where a scan shows less than `LEAST_MM` of the brain
         along one of its axes, which is too little to measure motion by.
     """
-    if any(_box_around(t.brain.mask.array, t.study.flair.volume.spacing) is None for t in (before, after)):
+    here, there = (_box_around(t.brain.mask.array, t.study.flair.volume.spacing) for t in (before, after))
+    if here is None or there is None:
         return None
     found = [
-        _Both.of(before, after, np.linalg.inv(pair.baseline_from_follow_up)),
-        _Both.of(after, before, pair.baseline_from_follow_up),
+        _Both.of(before, here, after, np.linalg.inv(pair.baseline_from_follow_up)),
+        _Both.of(after, there, before, pair.baseline_from_follow_up),
     ]
     seen = [both for both in found if both is not None]
     return ScanMotion(
@@ -93,12 +95,9 @@ class _Both:
     """mm."""
 
     @staticmethod
-    def of(scan: TimePoint, other: TimePoint, other_from_scan: Affine) -> "_Both | None":
+    def of(scan: TimePoint, box: Box, other: TimePoint, other_from_scan: Affine) -> "_Both | None":
         """None: the other scan does not show this brain."""
         flair, there = scan.study.flair.volume, other.study.flair.volume
-        box = _box_around(scan.brain.mask.array, flair.spacing)
-        if box is None:
-            return None
         grid = Grid.of(flair).crop(box)
         seen = field_of_view(there, grid, volume_from_grid=other_from_scan)
         window = _faded(~scan.brain.mask.array[box], flair.spacing)
@@ -111,21 +110,7 @@ class _Both:
     def spread_of_lines(self) -> float:
         """Root mean square distance, mm, of the places of the lines along an axis from their mean: the largest."""
         spectra = _Spectra.of(self, axes=(0, 1, 2)).centred()
-        return _largest(self._spread(spectra, axis) for axis in range(3))
-
-    @staticmethod
-    def _spread(spectra: "_Spectra", axis: int) -> float:
-        lines = spectra.frequencies[axis]
-        asked = np.nonzero((lines >= LINES[0]) & (lines <= LINES[1]))[0]
-        places = [
-            [-shift.phase / (2 * math.pi * lines[n]), *shift.in_plane_mm]
-            for n, shift in zip(asked, spectra.shifts(axis, asked), strict=True)
-            if shift is not None
-        ]
-        if len(places) < FEWEST:
-            return math.nan
-        about = np.array(places) - np.mean(places, axis=0)
-        return float(np.sqrt((about**2).sum(axis=1).mean()))
+        return _largest(spectra.spread(axis) for axis in range(3))
 
     def steps_between_slices(self) -> float:
         """Median distance, mm, of the place of a slice from the middle of its neighbours' places."""
@@ -199,6 +184,20 @@ class _Spectra:
         turns = [np.fft.fftfreq(n) * a for n, a in zip(correlation.shape, at, strict=True)]
         phase = sum(np.expand_dims(turn, [m for m in range(3) if m != n]) for n, turn in enumerate(turns))
         return replace(self, other=(self.other * np.exp(-2j * math.pi * phase)).astype(np.complex64))
+
+    def spread(self, axis: int) -> float:
+        """Root mean square distance, mm, of the places of the lines along an axis from their mean."""
+        lines = self.frequencies[axis]
+        asked = np.nonzero((lines >= LINES[0]) & (lines <= LINES[1]))[0]
+        places = [
+            [-shift.phase / (2 * math.pi * lines[n]), *shift.in_plane_mm]
+            for n, shift in zip(asked, self.shifts(axis, asked), strict=True)
+            if shift is not None
+        ]
+        if len(places) < FEWEST:
+            return math.nan
+        about = np.array(places) - np.mean(places, axis=0)
+        return float(np.sqrt((about**2).sum(axis=1).mean()))
 
     def shifts(self, axis: int, asked: NDArray[np.intp]) -> Iterator[_Shift | None]:
         """Of some planes across an axis; None: no better than chance."""
