@@ -134,9 +134,11 @@ def test_a_patch_that_does_not_fit_a_later_method_is_refused_before_the_first_is
     request_of: BenchmarkRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.commands.benchmark.plan", zoo.plan)
-    settings = replace(request_of.settings, patch=(64, 64, 64))
-    with pytest.raises(InvalidOption, match="swin-unetr: patch: expected more than 64 64 64"):
-        run_benchmark(replace(request_of, settings=settings, methods=["single", "swin-unetr"]))
+    settings = replace(request_of.settings, patch=(40, 40, 40))
+    with pytest.raises(
+        InvalidOption, match="wu: patch: expected multiples of 16 16 16 and above 2 of them, saw 40 40 40"
+    ):
+        run_benchmark(replace(request_of, settings=settings, methods=["swin-unetr", "wu"]))
     assert not settings.out.exists()
 
 
