@@ -20,7 +20,10 @@ from model.synthesis import make_sample
 from model.training_pool import TrainingPool, load_pool
 
 Example = tuple[Tensor, Tensor, Tensor, Tensor]
-"""current (2, D, H, W), prior (2, D, H, W), target (1, D, H, W) int64, prior_target (1, D, H, W) int64."""
+"""current (2, D, H, W), prior (2, D, H, W), target (1, D, H, W) int64, prior_target (1, D, H, W) int64.
+
+Targets are 1 in lesions and -1 where nobody can tell (`model.network.UNKNOWN`).
+"""
 
 
 @runtime_checkable
@@ -155,7 +158,7 @@ class PairStream(IterableDataset[Example]):
 
 def _start(lesions: np.ndarray, patch: Triple, rng: np.random.Generator, *, forced: bool) -> Triple:
     """First voxel of a patch: centred on a lesion voxel, or anywhere inside the scan; on a smaller scan centred."""
-    voxels = np.flatnonzero(lesions) if forced else np.empty(0, int)
+    voxels = np.flatnonzero(lesions > 0) if forced else np.empty(0, int)
     if voxels.size:
         centre = np.unravel_index(int(rng.choice(voxels)), lesions.shape)
         a, b, c = (int(at) - n // 2 for at, n in zip(centre, patch, strict=True))

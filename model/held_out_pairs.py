@@ -75,12 +75,12 @@ def _write_pair(sample: Sample, out: Path, names: list[str]) -> None:
     visits = ((sample.prior, sample.prior_target), (sample.current, sample.target))
     for name, (scan, lesions) in zip(names, visits, strict=True):
         for number, channel in enumerate(scan):
-            _write(channel, out / "imagesTr" / f"{name}_{number:04d}.nii.gz")
-        _write(lesions.astype(np.uint8), out / "labelsTr" / f"{name}.nii.gz")
+            write_image(channel, out / "imagesTr" / f"{name}_{number:04d}.nii.gz")
+        write_image(lesions.astype(np.uint8), out / "labelsTr" / f"{name}.nii.gz")
 
 
-def _write(array: NDArray[Any], path: Path) -> None:
-    """Array axes superior, anterior, right."""
+def write_image(array: NDArray[Any], path: Path) -> None:
+    """A NIfTI file of 1 mm voxels; array axes superior, anterior, right."""
     image = sitk.GetImageFromArray(array)
     image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,8 @@ class LabelledScan:
     images: tuple[Path, ...]
     """In the order of `CHANNELS`."""
     label: Path
+    ignored: int | None = None
+    """Value in the mask of voxels of which nobody says whether they are lesion: nnU-Net's label `ignore`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,15 @@ def _nnunet(folder: Path) -> list[LabelledPatient]:
     dataset = _dataset(folder / "dataset.json")
     ending = dataset.get("file_ending", ".nii.gz")
     order = _order(dataset.get("channel_names", {}))
+    ignored = _ignored(dataset.get("labels", {}))
     names = scans_in(folder / "imagesTr", ending)
     listed = next((folder / n for n in ("patientsTr.json", "patients.json") if (folder / n).exists()), None)
     patients = {name: [name] for name in names} if listed is None else read_patients(listed)
 
     def scan(name: str) -> LabelledScan:
         files = [folder / "imagesTr" / f"{name}_{n:0{CHANNEL_DIGITS}d}{ending}" for n in order]
-        return _checked(LabelledScan(name=name, images=tuple(files), label=folder / "labelsTr" / f"{name}{ending}"))
+        label = folder / "labelsTr" / f"{name}{ending}"
+        return _checked(LabelledScan(name=name, images=tuple(files), label=label, ignored=ignored))
 
     here = set(names)
     found = [
@@ -110,6 +114,17 @@ def _order(channel_names: dict[str, Any]) -> list[int]:
     if len(flair) != 1 or len(t1) != 1:
         raise ValueError(f"data: expected one channel named T1 and one named FLAIR, saw {sorted(texts.values())}")
     return [t1[0], flair[0]]
+
+
+def _ignored(labels: Any) -> int | None:
+    """The value of nnU-Net's label `ignore`, above all others; None where the folder has none."""
+    if not isinstance(labels, dict) or "ignore" not in labels:
+        return None
+    value = labels["ignore"]
+    others = [other for name, other in labels.items() if name != "ignore" and isinstance(other, int)]
+    if not isinstance(value, int) or value <= max(others, default=0):
+        raise ValueError("data: expected the label ignore in dataset.json to be a whole number above all others")
+    return value
 
 
 def _dataset(path: Path) -> dict[str, Any]:

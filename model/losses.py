@@ -10,11 +10,18 @@ from monai.losses.dice import DiceCELoss
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.network import UNKNOWN
+
+SURE = 20.0
+"""A logit of which bf16 and fp32 make a probability of 1."""
+
 
 class DeepSupervision(nn.Module):
     """The loss summed over resolutions, weighted 1, 1/2, 1/4, ... and normalised; the coarsest is left out.
 
-    The target of a coarse resolution is the nearest-neighbour sample of the full one, as in nnU-Net.
+    The target of a coarse resolution is the nearest-neighbour sample of the full one, as in nnU-Net. Voxels that are
+    `UNKNOWN` in it have no gradient: the loss sees background there, surely predicted. (They stay in the mean of the
+    cross-entropy, so the loss of a patch is the smaller the less of it is known.)
 
     Args:
         lesion_balance: weight of `missed_lesions` at full resolution; 0: nnU-Net's loss alone.
@@ -35,11 +42,23 @@ class DeepSupervision(nn.Module):
         total = torch.zeros((), device=target.device)
         for weight, stage in zip(weights, used, strict=True):
             fitted = functional.interpolate(target.float(), size=stage.shape[2:], mode="nearest").long()
-            total = total + weight * self.loss(stage.float(), fitted)
+            total = total + weight * self.loss(_known(stage.float(), fitted), fitted.clamp(min=0))
         total = total / sum(weights)
         if self.lesion_balance:
             total = total + self.lesion_balance * missed_lesions(used[0].float(), target)
         return total
+
+
+def _known(
+    logits: Float[Tensor, "batch classes _ _ _"], target: Int[Tensor, "batch 1 _ _ _"]
+) -> Float[Tensor, "batch classes _ _ _"]:
+    """The logits, sure of background wherever the target is unknown."""
+    unknown = target == UNKNOWN
+    if not unknown.any():
+        return logits
+    background = torch.full((1, logits.shape[1], 1, 1, 1), -SURE, device=logits.device)
+    background[:, 0] = SURE
+    return torch.where(unknown, background, logits)
 
 
 def missed_lesions(

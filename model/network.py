@@ -20,6 +20,8 @@ Logits = Float[Tensor, "batch classes _depth _height _width"]
 Target = Int64[Tensor, "batch 1 _depth _height _width"]
 Segmentation = Callable[[Sequence[Tensor], Tensor], Tensor]
 """Loss of logits (every decoder stage, finest first) against a target."""
+UNKNOWN = -1
+"""In a target: a voxel that may or may not be lesion (nnU-Net's `ignore`); no loss, and no metric, looks at it."""
 
 
 class NetworkSize(BaseModel):
@@ -38,9 +40,9 @@ class Batch:
     current: Scan
     prior: Scan
     target: Target
-    """1 in the lesions of the current scan."""
+    """1 in the lesions of the current scan, 0 elsewhere, `UNKNOWN` where nobody can tell."""
     prior_target: Target
-    """1 in the lesions of the prior."""
+    """Likewise of the prior."""
 
 
 class PairNetwork(nn.Module):

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int8
 from numpy.typing import NDArray
 
 from model.checkpoint import Preprocessing
 from model.labelled_folder import LabelledPatient, LabelledScan
+from model.network import UNKNOWN
 from model.reference_mode import GEOMETRY_TOLERANCE_MM, ReferenceScan, nonzero_box, preprocess, read_scan
 from model.reference_resampling import to_shape
 
@@ -28,7 +29,8 @@ class PreparedPatient:
 
     name: str
     scans: tuple[Float32[NDArray[Any], "2 d h w"], ...]
-    lesions: tuple[Bool[NDArray[Any], "d h w"], ...]
+    lesions: tuple[Int8[NDArray[Any], "d h w"], ...]
+    """1 in lesions, 0 elsewhere, `UNKNOWN` where the labels say that nobody can tell."""
     folder: Path | None = None
     """Where the arrays lie: another process opens them there and copies none."""
 
@@ -68,9 +70,13 @@ def prepare(patient: LabelledPatient, preprocessing: Preprocessing) -> PreparedP
     arrays = tuple(preprocess(scan, preprocessing, box) for scan in scans)
     masks = [_mask(scan, read)[box] for scan, read in zip(patient.scans, scans, strict=True)]
     spacing, wanted, shape = scans[0].spacing, preprocessing.spacing_mm, arrays[0].shape[1:]
-    parts = [to_shape(m[None].astype(np.float32), shape, spacing=spacing, wanted=wanted, order=1)[0] for m in masks]
-    lesions = tuple(part > 0.5 for part in parts)
-    return PreparedPatient(name=patient.name, scans=arrays, lesions=lesions)
+
+    def resampled(mask: Bool[NDArray[Any], "d h w"]) -> Bool[NDArray[Any], "_ _ _"]:
+        part = to_shape(mask[None].astype(np.float32), shape, spacing=spacing, wanted=wanted, order=1)[0]
+        return np.asarray(part > 0.5)
+
+    lesions = tuple(np.where(resampled(mask == UNKNOWN), np.int8(UNKNOWN), resampled(mask == 1)) for mask in masks)
+    return PreparedPatient(name=patient.name, scans=arrays, lesions=tuple(part.astype(np.int8) for part in lesions))
 
 
 def _cached(patient: LabelledPatient, cache: Path, preprocessing: Preprocessing) -> PreparedPatient:
@@ -104,6 +110,7 @@ def _key(patient: LabelledPatient, preprocessing: Preprocessing) -> str:
         for path in (*scan.images, scan.label):
             stat = path.stat()
             digest.update(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode())
+        digest.update(f"ignored {scan.ignored}".encode())
     return digest.hexdigest()[:24]
 
 
@@ -114,16 +121,18 @@ def _read(scan: LabelledScan) -> ReferenceScan:
         raise ValueError(f"data: an image of {scan.name} cannot be read") from error
 
 
-def _mask(scan: LabelledScan, read: ReferenceScan) -> Bool[NDArray[Any], "d h w"]:
+def _mask(scan: LabelledScan, read: ReferenceScan) -> Int8[NDArray[Any], "d h w"]:
     try:
-        mask = sitk.GetArrayFromImage(sitk.DICOMOrient(sitk.ReadImage(str(scan.label)), "RAS")) > 0
+        values = sitk.GetArrayFromImage(sitk.DICOMOrient(sitk.ReadImage(str(scan.label)), "RAS"))
     except RuntimeError as error:
         raise ValueError(f"data: the lesion mask of {scan.name} cannot be read") from error
+    unknown = np.zeros(values.shape, bool) if scan.ignored is None else values == scan.ignored
+    mask = (values > 0) & ~unknown
     if mask.shape != read.data.shape[1:]:
         raise ValueError(f"data: the lesion mask of {scan.name} has shape {mask.shape}, expected {read.data.shape[1:]}")
     if mask.sum() > LARGEST_PART * (read.data != 0).any(axis=0).sum():
         raise ValueError(f"data: the lesion mask of {scan.name} covers most of the image, expected lesions alone")
-    return np.asarray(mask)
+    return np.where(unknown, np.int8(UNKNOWN), mask).astype(np.int8)
 
 
 def _on_one_grid(first: sitk.Image, other: sitk.Image) -> bool:

@@ -107,7 +107,7 @@ def train(
 def _export(settings: TrainingSettings, scans: TrainingScans, network: PairNetwork, path: Path, iteration: int) -> None:
     """Writes weights that every command takes, with a line on how they came about."""
     card = Card(name=settings.method, record=record(settings, scans, iteration))
-    mirrored = MIRRORED if scans.training else MIRRORED_SYNTHETIC
+    mirrored = MIRRORED_SYNTHETIC if settings.data is not None else MIRRORED
     save(path, network, Preprocessing(patch=settings.patch, mirror_axes=mirrored), card)
 
 

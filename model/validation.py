@@ -7,7 +7,7 @@ import torch
 
 from model.blocks import Triple
 from model.metrics import dice
-from model.network import PairNetwork
+from model.network import UNKNOWN, PairNetwork
 from model.prepared_patients import PreparedPatient
 from model.sliding_window import WindowSettings, predict_one
 
@@ -26,6 +26,7 @@ def validation_dice(network: PairNetwork, patients: Sequence[PreparedPatient], *
         for n, (scan, truth) in enumerate(zip(scans, patient.lesions, strict=True)):
             prior = None if len(scans) == 1 else scans[n - 1 if n else 1]
             logits = predict_one(network, scan, prior, settings=settings, progress=lambda _: None)
-            values.append(dice(truth, (logits[1] > logits[0]).cpu().numpy()))
+            predicted = (logits[1] > logits[0]).cpu().numpy()
+            values.append(dice(truth > 0, predicted & (truth != UNKNOWN)))
         means.append(np.mean(values))
     return float(np.mean(means))

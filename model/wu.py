@@ -80,5 +80,6 @@ def relation(
     """How far new lesions lie outside all lesions of the current scan, or inside those of the prior."""
     p_all, p_new = (logits.float().softmax(1)[:, 1] for logits in (lesions, new))
     outside = torch.relu(p_new - p_all).mean()
-    inside_old = (p_new * prior_target[:, 0]).sum() / prior_target.sum().clamp(min=1)
+    old = prior_target > 0
+    inside_old = (p_new * old[:, 0]).sum() / old.sum().clamp(min=1)
     return outside + inside_old

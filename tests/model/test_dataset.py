@@ -1,5 +1,6 @@
 """Patches of labelled scans: where they lie, what their prior is, and which process gives which."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from model.augmentation import augment, reach
 from model.checkpoint import Preprocessing
 from model.dataset import PairStream, Place, RealPairs
 from model.labelled_folder import read_labelled_folder
+from model.network import UNKNOWN
 from model.prepared_patients import PreparedPatient, prepare_patients
 from tests.fixtures.labelled_patients import write_nnunet
 
@@ -20,9 +22,9 @@ def ramp(*, size: int = 40, visits: int = 1, lesion: tuple[int, int, int] | None
     """A scan that says where each voxel is: T1 = 1 + row, FLAIR = 100 + column, a hundred more each visit."""
     d, _, w = np.indices((size,) * 3)
     scan = np.stack([1 + d, 100 + w]).astype(np.float32)
-    mask = np.zeros((size,) * 3, bool)
+    mask = np.zeros((size,) * 3, np.int8)
     if lesion is not None:
-        mask[lesion] = True
+        mask[lesion] = 1
     return PreparedPatient(
         name="ramp", scans=tuple(scan + 100 * n for n in range(visits)), lesions=tuple(mask for _ in range(visits))
     )
@@ -68,6 +70,20 @@ def test_forced_patches_hold_the_lesion_in_their_middle(lesion: tuple[int, int, 
         target = source.example(number)[2]
         assert target.sum() == 1
         assert target[0, 6, 6, 6] == 1
+
+
+def test_what_is_unknown_is_no_foreground_and_stays_unknown_in_the_patch() -> None:
+    patient = ramp(lesion=(20, 20, 20))
+    mask = np.zeros((40, 40, 40), np.int8)
+    mask[5:8, 5:8, 5:8] = UNKNOWN
+    mask[20, 20, 20] = 1
+    patient = replace(patient, lesions=(mask,))
+    forced = [pairs(patient, foreground=1.0).example(number)[2] for number in range(8)]
+    assert all(target[0, 6, 6, 6] == 1 for target in forced)
+
+    turned = [pairs(patient, augmented=True).example(number)[2].unique().tolist() for number in range(80)]
+    assert any(UNKNOWN in found for found in turned)
+    assert {value for found in turned for value in found} <= {UNKNOWN, 0, 1}
 
 
 def test_a_patient_without_lesions_gives_patches_all_the_same() -> None:

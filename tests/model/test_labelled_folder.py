@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from model.checkpoint import Preprocessing
 from model.kfold import split
 from model.labelled_folder import read_labelled_folder
+from model.network import UNKNOWN
 from model.prepared_patients import prepare_patients
 
 PREPROCESSING = Preprocessing(patch=(16, 16, 16))
@@ -173,3 +174,26 @@ def test_folds_keep_every_patient_apart_once_whatever_their_order():
 def test_a_fold_that_cannot_be_is_refused(fold: int, folds: int, names: int):
     with pytest.raises(ValueError, match="fold"):
         split([str(n) for n in range(names)], fold, folds)
+
+
+def test_the_label_ignore_is_unknown_and_neither_lesion_nor_none(nnunet: Path, tmp_path: Path):
+    mask = images(0)[2]
+    mask[8:10, 5:9, 6:10] = 2
+    write(nnunet / "labelsTr" / "p0_v0.nii.gz", mask)
+    described = json.loads((nnunet / "dataset.json").read_text())
+    made = prepare_patients(read_labelled_folder(nnunet), tmp_path / "cache", PREPROCESSING)
+    assert set(np.unique(made[0].lesions[0])) == {0, 1}  # without a description every value is lesion
+
+    described["labels"] = {"background": 0, "lesion": 1, "ignore": 2}
+    (nnunet / "dataset.json").write_text(json.dumps(described))
+    made = prepare_patients(read_labelled_folder(nnunet), tmp_path / "cache", PREPROCESSING)
+
+    assert (made[0].lesions[0] == 1).sum() == 64
+    assert (made[0].lesions[0] == UNKNOWN).sum() == 32
+
+
+@pytest.mark.parametrize("labels", [{"lesion": 2, "ignore": 1}, {"lesion": 1, "ignore": "2"}])
+def test_a_label_ignore_that_is_none_is_refused(nnunet: Path, labels: dict[str, object]):
+    (nnunet / "dataset.json").write_text(json.dumps({"labels": labels}))
+    with pytest.raises(ValueError, match="label ignore"):
+        read_labelled_folder(nnunet)

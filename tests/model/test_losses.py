@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from model.losses import DeepSupervision, missed_lesions
+from model.network import UNKNOWN
+from model.new_lesions import new_lesion_target
 
 
 def logits_of(probability: torch.Tensor) -> torch.Tensor:
@@ -69,3 +71,43 @@ def test_the_term_is_added_once_at_full_resolution() -> None:
     with_term, plain = DeepSupervision(lesion_balance=0.5)(stages, target), DeepSupervision()(stages, target)
 
     assert (with_term - plain).item() == pytest.approx(0.5 * missed_lesions(full, target).item(), rel=1e-5)
+
+
+def test_what_is_unknown_pulls_at_nothing_and_the_rest_is_pulled_as_before() -> None:
+    _, target = scene()
+    partly = target.clone()
+    partly[0, 0, :, :4] = UNKNOWN
+    logits = [torch.randn(1, 2, n, n, n, generator=torch.Generator().manual_seed(n)) for n in (12, 6, 3)]
+    other = [stage.clone() for stage in logits]
+    for stage in other:
+        stage[:, :, :, : stage.shape[3] // 3] = 7.0  # where the target is unknown, at every resolution
+    values = []
+    for stages in (logits, other):
+        for stage in stages:
+            stage.requires_grad_()
+        value = DeepSupervision(lesion_balance=0.1)(stages, partly)
+        value.backward()  # type: ignore[no-untyped-call]
+        values.append(value.item())
+
+    assert values[0] == pytest.approx(values[1])
+    for stage, again in zip(logits[:2], other[:2], strict=True):
+        third = stage.shape[3] // 3
+        assert stage.grad is not None
+        assert again.grad is not None
+        assert not stage.grad[:, :, :, :third].any()
+        assert stage.grad[:, :, :, third:].any()
+        assert torch.allclose(stage.grad, again.grad)
+
+
+def test_a_lesion_beside_what_is_unknown_before_may_be_new_or_not() -> None:
+    target, prior = torch.zeros(2, 1, 1, 9, 9, 9, dtype=torch.long)
+    target[0, 0, 0], target[0, 0, 4], target[0, 0, 8] = 1, 1, UNKNOWN
+    prior[0, 0, 0, 3] = UNKNOWN
+    prior[0, 0, 4, 3], prior[0, 0, 4, 5] = UNKNOWN, 1
+
+    new = new_lesion_target(target, prior)
+
+    assert (new[0, 0, 0] == UNKNOWN).all()
+    assert (new[0, 0, 4] == 0).all()
+    assert (new[0, 0, 8] == UNKNOWN).all()
+    assert not new[0, 0, 1:4].any()

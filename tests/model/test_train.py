@@ -47,7 +47,7 @@ def patient(seed: int, *, visits: int = 2) -> PreparedPatient:
         noise = rng.standard_normal((2, *mask.shape)).astype(np.float32) * 0.4
         scans.append(noise + np.stack([-0.5 * mask, 2.5 * mask]).astype(np.float32))
         masks.append(mask)
-    return PreparedPatient(name=f"p{seed}", scans=tuple(scans), lesions=tuple(masks))
+    return PreparedPatient(name=f"p{seed}", scans=tuple(scans), lesions=tuple(mask.astype(np.int8) for mask in masks))
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_many_end_the_run(
     settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("model.train.MOST_UNUSABLE", 3)
-    lesion = np.zeros((24, 24, 24), bool)
+    lesion = np.zeros((24, 24, 24), np.int8)
     scan = np.full((2, 24, 24, 24), np.nan, np.float32)
     broken = PreparedPatient(name="p", scans=(scan,), lesions=(lesion,))
     weights = []

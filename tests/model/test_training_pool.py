@@ -52,7 +52,7 @@ def test_painted_pairs_are_a_labelled_folder(data: Path, cache: Path, tmp_path: 
     assert [patient.name for patient in patients] == [*(f"pair{n:03d}" for n in range(4)), "patient19"]
     assert [len(patient.scans) for patient in patients] == [2] * 5
     brighter = [
-        scan[1][mask].mean() - scan[1][~mask].mean()
+        scan[1][mask == 1].mean() - scan[1][mask == 0].mean()
         for patient in prepared
         for scan, mask in zip(patient.scans, patient.lesions, strict=True)
         if mask.sum() > 20

@@ -13,11 +13,12 @@ import SimpleITK as sitk
 from typer.testing import CliRunner
 
 from model.checkpoint import load
+from model.labelled_folder import read_labelled_folder
 from model.training_settings import TrainingSettings
 from service.contracts.input_errors import InvalidOption
 from tests.fixtures.labelled_patients import write_nnunet
 from worker.cli import cli
-from worker.commands.evaluate import patients_to_score
+from worker.commands.evaluate import patients_to_score, score_masks
 from worker.commands.train import Fold, train_method
 from worker.research_cli import checked_method
 
@@ -73,6 +74,30 @@ def test_a_method_is_trained_and_evaluated_on_the_patients_it_did_not_see(folder
     assert {row["scan"] for row in rows} == set(next(iter(apart.values())))
     summary = json.loads((tmp_path / "scores" / "scores.json").read_text())
     assert summary["prediction"]
+
+
+def test_what_the_labels_call_unknown_counts_on_neither_side(folder: Path, tmp_path: Path):
+    """Truth: a lesion. Predicted: the same, and as much again where the labels say that nobody can tell."""
+    truth = np.zeros((32, 32, 32), np.uint8)
+    truth[6:10, 6:10, 6:10], truth[18:22, 6:10, 6:10] = 1, 2
+    data = tmp_path / "data"
+    for channel in range(2):
+        _write(data / "imagesTr" / f"a_000{channel}.nii.gz", np.ones(truth.shape, np.float32))
+    _write(data / "labelsTr" / "a.nii.gz", truth)
+    _write(tmp_path / "masks" / "a.nii.gz", (truth > 0).astype(np.uint8))
+
+    def dice(ignored: bool) -> float:
+        labels = {"background": 0, "lesion": 1, **({"ignore": 2} if ignored else {"other": 2})}
+        (data / "dataset.json").write_text(json.dumps({"labels": labels}))
+        out = tmp_path / str(ignored)
+        score_masks(read_labelled_folder(data), tmp_path / "masks", out)
+        with (out / "scores.csv").open() as file:
+            return float(next(csv.DictReader(file))["dice"])
+
+    assert dice(ignored=True) == 1.0
+    _write(tmp_path / "masks" / "a.nii.gz", (truth == 1).astype(np.uint8))
+    assert dice(ignored=True) == 1.0
+    assert dice(ignored=False) == pytest.approx(2 / 3)
 
 
 @pytest.mark.slow

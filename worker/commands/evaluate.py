@@ -10,7 +10,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from model.folder_prediction import CHANNEL_DIGITS, PriorForFirst
-from model.labelled_folder import LabelledPatient, read_labelled_folder
+from model.labelled_folder import LabelledPatient, LabelledScan, read_labelled_folder
 from model.zoo import METHODS
 from service.contracts.input_errors import InvalidOption
 from worker.commands.baselines import BASELINES
@@ -113,17 +113,41 @@ def predict_with_baseline(name: str, patients: Sequence[LabelledPatient], masks:
 def score_masks(patients: Sequence[LabelledPatient], masks: Path, out: Path) -> None:
     """Prints the paper's table and writes `scores.json`, `scores.csv` and `patients.json`.
 
+    What the labels call unknown is left out on both sides.
+
     Raises:
         UnusableScans: a mask is missing or not on the grid of its truth.
     """
     out.mkdir(parents=True, exist_ok=True)
     listed = _list(patients, out / "patients.json")
     with tempfile.TemporaryDirectory(prefix="msdelta-") as name:
-        truth = Path(name)
-        for scan in (scan for patient in patients for scan in patient.scans):
-            mask = sitk.ReadImage(str(scan.label)) > 0
-            sitk.WriteImage(mask, str(truth / f"{scan.name}.nii.gz"), useCompression=True)
-        score_folders(ScoreRequest(truth=truth, prediction=masks, against=None, patients=listed, out=out))
+        truth, known = Path(name) / "truth", Path(name) / "known"
+        for folder in (truth, known):
+            folder.mkdir()
+        scans = [scan for patient in patients for scan in patient.scans]
+        for scan in scans:
+            label = sitk.ReadImage(str(scan.label))
+            sitk.WriteImage(
+                label > 0 if scan.ignored is None else (label > 0) & (label != scan.ignored),
+                str(truth / f"{scan.name}.nii.gz"),
+                useCompression=True,
+            )
+            _without_unknown(scan, label, masks, known)
+        prediction = known if any(scan.ignored is not None for scan in scans) else masks
+        score_folders(ScoreRequest(truth=truth, prediction=prediction, against=None, patients=listed, out=out))
+
+
+def _without_unknown(scan: LabelledScan, label: sitk.Image, masks: Path, out: Path) -> None:
+    """The predicted mask where the labels are known; one that is missing or on another grid is left to the scoring."""
+    path = masks / f"{scan.name}.nii.gz"
+    if scan.ignored is None or not path.exists():
+        return
+    mask = sitk.ReadImage(str(path))
+    if mask.GetSize() == label.GetSize():
+        known = label != scan.ignored
+        known.CopyInformation(mask)
+        mask = sitk.Mask(mask, known)
+    sitk.WriteImage(mask, str(out / path.name), useCompression=True)
 
 
 def _weights(request: EvaluateRequest) -> Path:
