@@ -17,20 +17,18 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from model.anatomy_network import SHIPPED
 from model.calling import Thresholds, call_lesions
-from model.change_scores import change_table
 from model.checkpoint import load
-from model.grid import network_grid
-from model.lesions import COUNTED_MM3, find_lesions
+from model.lesion_coverage import VOXEL_MM3, hits
+from model.lesions import find_lesions
 from model.network import PairNetwork
-from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
+from model.pair_scores import real_score
+from model.real_pairs import COMPLETE_OR_NEARLY, read_real_pair
 from model.rescan import rescan_score, rescanned
 from model.scan_scores import scan_scores
 from model.sliding_window import lesion_probabilities
-from model.statuses import Status
 from model.synthesis import make_sample
 from model.training_pool import TrainingPool, load_pool
 
@@ -42,15 +40,11 @@ Probability = Float32[NDArray[Any], "d h w"]
 VALIDATION_SEED = 9_000_000
 """First seed of the validation patches; training seeds lie far below."""
 
-VOXEL_MM3 = 1.0
-"""Samples and prepared pairs have 1 mm voxels."""
 SMALL_MM3 = 50.0
 """Lesions below this are scored apart, too."""
 VOXEL = (0.4, 0.5, 0.6)
 LESION = (0.0, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 """Settings that are compared, every voxel threshold with every lesion threshold."""
-HIT = 0.1
-"""A lesion is found where the other side covers a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,38 +81,10 @@ class SyntheticScore:
     small_found: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealScore:
-    """One real pair: only change is marked in it."""
-
-    name: str
-    borrowed_t1: bool
-    thresholds: Thresholds
-    changes: int
-    """Marked components from 3 mm3."""
-    covered: int
-    """Those of which a tenth is lesion at one time point or the other."""
-    changed: int
-    """Those of which a tenth differs between the two masks."""
-    volume_found: float
-    """Part of the marked volume that differs between the two masks, voxel by voxel."""
-    volume_in_found: float
-    """Part of the marked volume that lies in `changed` components: readers draw wider outlines than consensus masks."""
-    change_outside: int
-    """Components of the difference, counted from 14 mm3, farther than 1 mm from any marked change."""
-    new: int
-    """New lesions of the change table, from 14 mm3."""
-    new_outside: int
-    """Those that come no nearer than 1 mm to any marked change."""
-    lesions: tuple[int, int]
-    """Components from 14 mm3 at baseline and at follow-up."""
-    volume_ml: tuple[float, float]
-
-
 def match(truth: Mask, prediction: Mask) -> LesionCount:
     """Lesions of either side that the other covers by a tenth."""
-    true, found = _hits(truth, prediction)
-    predicted, right = _hits(prediction, truth)
+    true, found = hits(truth, prediction)
+    predicted, right = hits(prediction, truth)
     return LesionCount(true=true, found=found, predicted=predicted, right=right)
 
 
@@ -133,36 +99,6 @@ def synthetic_scores(
     """Scores on `patches` fixed samples, one row for each setting."""
     cases = [_predicted(network, pool, VALIDATION_SEED + n, size) for n in range(patches)]
     return [_score(cases, thresholds) for thresholds in settings]
-
-
-def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, thresholds: Thresholds) -> RealScore:
-    """Sensitivity to the marked change, and what else differs."""
-    called = call_lesions(baseline, follow_up, thresholds, (pair.baseline[1], pair.follow_up[1]))
-    masks = np.asarray(called[0]), called[1]
-    first, second = (find_lesions(mask, VOXEL_MM3).mask for mask in masks)
-    difference = first ^ second
-    changes, covered = _hits(pair.change, first | second)
-    _, changed = _hits(pair.change, difference)
-    near = ndimage.binary_dilation(pair.change)
-    counted = find_lesions(difference, VOXEL_MM3, smallest_mm3=COUNTED_MM3)
-    marked = set(np.unique(counted.labels[near])) - {0}
-    table = change_table(masks, network_grid(masks[1].shape))
-    new = {change.id for change in table.changes if change.counted and change.status is Status.NEW}
-    return RealScore(
-        name=pair.name,
-        borrowed_t1=pair.borrowed_t1,
-        thresholds=thresholds,
-        changes=changes,
-        covered=covered,
-        changed=changed,
-        volume_found=round(float((difference & pair.change).sum() / max(int(pair.change.sum()), 1)), 4),
-        volume_in_found=round(_volume_met(pair.change, difference) / max(int(pair.change.sum()), 1), 4),
-        change_outside=len(counted.volumes_mm3) - len(marked),
-        new=len(new),
-        new_outside=len(new - set(np.unique(table.groups[near]).tolist())),
-        lesions=(_counted(first), _counted(second)),
-        volume_ml=(round(int(first.sum()) / 1000, 2), round(int(second.sum()) / 1000, 2)),
-    )
 
 
 @torch.inference_mode()
@@ -195,30 +131,6 @@ def _score(cases: Iterable[tuple[Mask, Probability]], thresholds: Thresholds) ->
         small_true=int(counts[4]),
         small_found=int(counts[5]),
     )
-
-
-def _hits(lesions: Mask, other: Mask) -> tuple[int, int]:
-    """Lesions from 3 mm3, and how many of them `other` covers by a tenth."""
-    sizes, met = _met(lesions, other)
-    return len(sizes), int(met.sum())
-
-
-def _volume_met(lesions: Mask, other: Mask) -> float:
-    """Voxels of the lesions that `other` covers by a tenth."""
-    sizes, met = _met(lesions, other)
-    return float(sizes[met].sum())
-
-
-def _met(lesions: Mask, other: Mask) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Voxels of each lesion from 3 mm3, and whether `other` covers a tenth of it."""
-    found = find_lesions(lesions, VOXEL_MM3)
-    sizes = np.array(found.volumes_mm3) / VOXEL_MM3
-    shared = np.bincount(found.labels[other].ravel(), minlength=len(sizes) + 1)[1:]
-    return sizes, (shared >= HIT * sizes) & (shared > 0)
-
-
-def _counted(mask: Mask) -> int:
-    return len(find_lesions(mask, VOXEL_MM3, smallest_mm3=COUNTED_MM3).volumes_mm3)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import cc3d
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int8
+from jaxtyping import Bool, Int8
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -30,16 +30,15 @@ from model.anatomy_network import SHIPPED
 from model.calling import Probability
 from model.checkpoint import load
 from model.held_out_pairs import write_image
-from model.lesions import SMALLEST_MM3
 from model.network import UNKNOWN
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
 from model.rescan import rescanned
 from model.sliding_window import lesion_probabilities
+from model.visible_change import contrasts, visible_change
 
 log = logging.getLogger("model.mark_pairs")
 
 Mask = Bool[NDArray[Any], "d h w"]
-Image = Float32[NDArray[Any], "d h w"]
 Labels = Int8[NDArray[Any], "d h w"]
 
 IGNORED = 2
@@ -49,18 +48,11 @@ SUSPICION = 0.1
 SURE = 0.9
 """What the surest voxel of an unchanged lesion must reach, as the mean of both readings."""
 CORE = 0.5
-LEAST_CHANGE_SD = 0.5
-"""What FLAIR must differ by, and stand out by where it is brighter, in standard deviations of the brain."""
 GONE_PART = 0.5
 """Of the brighter visit's contrast, below which the other visit has no lesion."""
 BRIGHT_SD = 1.5
-"""What stands out by this much at both visits may be a lesion, whatever the weights say."""
-FLUID_SD = -1.0
-"""FLAIR below this is no tissue to compare with."""
-AROUND_MM = 12.0
-"""Scale of the surroundings that a voxel is compared with."""
-NOISE_MM = 0.8
-"""Scale of the noise that is smoothed away before two images are compared."""
+"""What stands out by this much at both visits, in standard deviations of the brain, may be a lesion, whatever the
+weights say."""
 CUBE = np.ones((3, 3, 3), bool)
 
 
@@ -80,39 +72,22 @@ def marked_pair(pair: RealPair, readings: tuple[Probability, Probability]) -> Ma
         readings: lesion probability at baseline and at follow-up.
     """
     flair = pair.baseline[1], pair.follow_up[1]
-    brain = (flair[0] != 0) & (flair[1] != 0)
     mean, either = (readings[0] + readings[1]) / 2, np.maximum(*readings)
-    plain = brain & ~pair.change & (either < SUSPICION) & (flair[0] > FLUID_SD) & (flair[1] > FLUID_SD)
-    contrasts = tuple(_smoothed(_contrast(image, plain), brain) for image in flair)
+    contrast = contrasts(flair, pair.change | (either >= SUSPICION))
     stable = _sure(mean) & (mean >= CORE)
-    unknown = (either >= SUSPICION) | (np.minimum(*contrasts) >= BRIGHT_SD)
+    unknown = (either >= SUSPICION) | (np.minimum(*contrast) >= BRIGHT_SD)
     base = np.where(stable, 1, np.where(unknown, UNKNOWN, 0))
     base[ndimage.binary_dilation(pair.change, CUBE) & (base == 0)] = UNKNOWN
     base[pair.change] = UNKNOWN
     visits = [base.copy(), base.copy()]
+    seen = visible_change(pair.change, contrast)
     for at, other in ((0, 1), (1, 0)):
-        there, left = contrasts[at], contrasts[other]
-        came = pair.change & (there >= LEAST_CHANGE_SD) & (there - left >= LEAST_CHANGE_SD)
-        came = cc3d.dust(came, threshold=round(SMALLEST_MM3), connectivity=26) > 0
-        visits[at][came] = 1
-        visits[other][came & (left < GONE_PART * there) & (readings[other] < CORE)] = 0
-    outside = ~((flair[0] != 0) | (flair[1] != 0))
+        visits[at][seen[at]] = 1
+        absent = (contrast[other] < GONE_PART * contrast[at]) & (readings[other] < CORE)
+        visits[other][seen[at] & absent] = 0
+    outside = (flair[0] == 0) & (flair[1] == 0)
     labels = [np.where(outside, 0, visit).astype(np.int8) for visit in visits]
     return MarkedPair(baseline=labels[0], follow_up=labels[1])
-
-
-def _contrast(image: Image, plain: Mask) -> Image:
-    """How far each voxel stands out from the plain tissue around it; a bias field is in both."""
-    weight = ndimage.gaussian_filter(plain.astype(np.float32), AROUND_MM)
-    around = ndimage.gaussian_filter(np.where(plain, image, 0).astype(np.float32), AROUND_MM)
-    return np.asarray(image - around / np.maximum(weight, 1e-3), np.float32)
-
-
-def _smoothed(image: Image, brain: Mask) -> Image:
-    """Without reaching beyond the brain."""
-    weight = ndimage.gaussian_filter(brain.astype(np.float32), NOISE_MM)
-    values = ndimage.gaussian_filter(np.where(brain, image, 0).astype(np.float32), NOISE_MM)
-    return np.asarray(np.where(brain, values / np.maximum(weight, 1e-3), 0), np.float32)
 
 
 def _sure(mean: Probability) -> Mask:

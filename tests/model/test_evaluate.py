@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 from model.anatomy_network import SHIPPED
 from model.calling import Thresholds
 from model.checkpoint import load
-from model.evaluate import LesionCount, match, real_score
+from model.evaluate import LesionCount, match
+from model.pair_scores import real_score
 from model.real_pairs import RealPair, read_real_pair
 
 HALF = Thresholds(voxel=0.5)
@@ -65,6 +67,23 @@ def test_a_change_that_is_outlined_too_tightly_is_found_whole_and_its_volume_in_
     )
     assert score.volume_found == pytest.approx(64 / 243, abs=1e-4)
     assert score.volume_in_found == pytest.approx(216 / 243, abs=1e-4)
+
+
+def test_what_flair_does_not_show_of_a_mark_is_told_apart_from_what_is_missed():
+    """Two marks of one size: in one FLAIR changes, and half of it is found; in the other nothing does."""
+    shown, plain = cube((4, 4, 4), side=6), cube((13, 13, 13), side=6)
+    tissue = np.full((20, 20, 20), 0.01, np.float32)
+    follow_up = np.where(shown, 2, tissue).astype(np.float32)
+    pair = replace(
+        pair_with_change(shown | plain), baseline=np.stack([tissue, tissue]), follow_up=np.stack([tissue, follow_up])
+    )
+    half = shown & (np.indices(shown.shape)[0] < 7)
+
+    score = real_score(pair, np.zeros_like(tissue), half.astype(np.float32), HALF)
+
+    assert score.volume_found == pytest.approx(0.25)
+    assert score.visible == pytest.approx(0.5, abs=0.01)
+    assert score.visible_found == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_change_seen_at_both_times_alike_is_covered_but_not_changed():
