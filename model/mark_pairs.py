@@ -5,7 +5,7 @@
 Which visit has a marked lesion is seen in FLAIR; what both visits have, weights tell; what neither tells is unknown:
 
     marked, and FLAIR differs            a lesion of the brighter visit; none of the other, if it stands out no more
-    marked otherwise, or beside a mark   unknown
+    marked otherwise, or beside a mark   unknown; so is the rim of a change, where readers draw wider than a consensus
     elsewhere, both readings are sure    a lesion of both visits
     elsewhere, one of them suspects it   unknown
     elsewhere, bright at both visits     unknown: the weights may be blind to it
@@ -22,7 +22,7 @@ from typing import Any
 import cc3d
 import numpy as np
 import torch
-from jaxtyping import Bool, Int8
+from jaxtyping import Bool, Float32, Int8
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -39,6 +39,7 @@ from model.visible_change import contrasts, visible_change
 log = logging.getLogger("model.mark_pairs")
 
 Mask = Bool[NDArray[Any], "d h w"]
+Image = Float32[NDArray[Any], "d h w"]
 Labels = Int8[NDArray[Any], "d h w"]
 
 IGNORED = 2
@@ -50,6 +51,10 @@ SURE = 0.9
 CORE = 0.5
 GONE_PART = 0.5
 """Of the brighter visit's contrast, below which the other visit has no lesion."""
+RIM_PART = 0.5
+"""Of what FLAIR differs by in the middle of a change; below it lies the rim."""
+REACH_MM = 4
+"""How far a voxel is from that middle at most."""
 BRIGHT_SD = 1.5
 """What stands out by this much at both visits, in standard deviations of the brain, may be a lesion, whatever the
 weights say."""
@@ -82,12 +87,18 @@ def marked_pair(pair: RealPair, readings: tuple[Probability, Probability]) -> Ma
     visits = [base.copy(), base.copy()]
     seen = visible_change(pair.change, contrast)
     for at, other in ((0, 1), (1, 0)):
-        visits[at][seen[at]] = 1
+        visits[at][_inside(seen[at], contrast[at] - contrast[other])] = 1
         absent = (contrast[other] < GONE_PART * contrast[at]) & (readings[other] < CORE)
         visits[other][seen[at] & absent] = 0
     outside = (flair[0] == 0) & (flair[1] == 0)
     labels = [np.where(outside, 0, visit).astype(np.int8) for visit in visits]
     return MarkedPair(baseline=labels[0], follow_up=labels[1])
+
+
+def _inside(change: Mask, difference: Image) -> Mask:
+    """A change without its rim: the outline of a lesion lies where it has half of its contrast."""
+    middle = ndimage.maximum_filter(np.where(change, difference, 0), size=2 * REACH_MM + 1)
+    return np.asarray(change & (difference >= RIM_PART * middle))
 
 
 def _sure(mean: Probability) -> Mask:

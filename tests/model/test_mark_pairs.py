@@ -99,6 +99,15 @@ def test_plain_tissue_is_no_lesion_and_the_border_of_a_mark_is_unknown(marks: Ma
     assert set(np.unique(marks.follow_up[beside])) <= {UNKNOWN, 1}
 
 
+def test_the_rim_of_a_change_is_unknown(marks: MarkedPair) -> None:
+    """FLAIR is smoothed: at the ball's border it has half of the contrast, outside less."""
+    lesion = marks.follow_up == 1
+    inside = lesion & ball(NEW, 6.0)
+    assert 0.6 * ball(NEW).sum() < inside.sum() <= ball(NEW).sum()
+    rim = ball(NEW, 4.2) & ~ball(NEW, 3.4)
+    assert set(np.unique(marks.follow_up[rim])) == {UNKNOWN}
+
+
 def test_a_bias_field_of_one_visit_changes_nothing(marks: MarkedPair) -> None:
     tilted = marked_pair(pair(field=0.8), readings())
     for centre in (NEW, GONE, BRIGHTER, STABLE):
