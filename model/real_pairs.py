@@ -1,4 +1,4 @@
-"""The held-out longitudinal patients, prepared with their authors' own transforms.
+"""The longitudinal patients with both visits, which the shipped weights have not seen, prepared with their authors' own transforms.
 
 The brain is what both the authors and the anatomy network take for it: the mask of patient19 holds the whole head.
 

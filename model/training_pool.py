@@ -13,7 +13,7 @@ from scipy import ndimage
 from model.anatomy import Anatomy, label_anatomy, network_array, real_anatomy
 
 REAL = ("patient07", "patient19")
-"""Cross-sectional patients with images. The longitudinal patients are never trained on."""
+"""Cross-sectional patients with images. The longitudinal patients are in no pool: see `model.mark_pairs`."""
 LABELS_VERSION = 2
 """Of `model.anatomy.FREESURFER`: a cache of another version is not read."""
 
