@@ -1,6 +1,7 @@
 """The longitudinal patients with both visits, prepared with their authors' own transforms.
 
-The shipped weights have not seen them. The brain is what both the authors and the anatomy network take for it: the mask of patient19 holds the whole head.
+The shipped weights have not seen them. The brain is what both the authors and the anatomy network take for it: the mask
+of patient19 holds the whole head.
 
 Source: Lesjak et al. 2016, doi:10.1007/s12021-016-9301-1. `gt` marks change of either sign, nothing else is marked.
 """
