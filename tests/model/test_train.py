@@ -12,12 +12,15 @@ from model.calling import Thresholds
 from model.checkpoint import load
 from model.dataset import PairStream, Place, RealPairs
 from model.export_weights import export
+from model.network import UNKNOWN
 from model.prepared_patients import PreparedPatient
 from model.recipes import RECIPES
 from model.train import train
 from model.training_settings import TrainingScans, TrainingSettings
 from model.training_state import STATE
-from model.unet import UNetConfig
+from model.unet import UNetConfig, build_unet
+from model.validation import validation_dice
+from tests.fixtures.synthetic_pool import write_pool
 
 TINY = UNetConfig(
     variant="difference-weighting",
@@ -140,6 +143,32 @@ def test_weights_of_another_size_or_none_are_refused(
 def test_mirrored_prediction_is_allowed_along_the_axes_that_training_mirrors(settings: TrainingSettings):
     train(replace(settings, iterations=1), SCANS)
     assert load(settings.out / "difference-weighting.safetensors").preprocessing.mirror_axes == (0, 1, 2)
+
+
+def test_beside_synthetic_pairs_it_is_allowed_left_to_right_alone(settings: TrainingSettings, tmp_path: Path):
+    """Painted heads are never upside down: a network of both kinds has seen half of its examples upright only."""
+    data = write_pool(tmp_path / "data")
+    train(replace(settings, iterations=1, data=data, cache=tmp_path / "cache"), SCANS)
+    assert load(settings.out / "difference-weighting.safetensors").preprocessing.mirror_axes == (2,)
+
+
+def test_validation_looks_at_what_is_known_alone(monkeypatch: pytest.MonkeyPatch):
+    """Predicted: the lesion, and a block that is unknown in the labels, then one that is known to be none."""
+    one = patient(3, visits=1)
+    labels = one.lesions[0].copy()
+    labels[2:5, 2:5, 2:5], labels[20:22, 20:22, 20:22] = UNKNOWN, 0
+    predicted = labels != 0
+    logits = torch.from_numpy(np.stack([~predicted, predicted]).astype(np.float32))
+    monkeypatch.setattr("model.validation.predict_one", lambda *_, **__: logits)
+    network = build_unet(TINY)
+
+    def dice() -> float:
+        marked = replace(one, lesions=(labels,))
+        return validation_dice(network, [marked], patch=(24, 24, 24), bf16=False)
+
+    assert dice() == 1.0
+    labels[2:5, 2:5, 2:5] = 0
+    assert dice() < 1.0
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(settings: TrainingSettings, tmp_path: Path):
