@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import torch
+from monai.networks.blocks.unetr_block import UnetrBasicBlock
 from monai.networks.nets.swin_unetr import SwinUNETR
 from torch import Tensor
 from torch.nn import functional
@@ -20,6 +22,15 @@ class SwinUNETRConfig(NetworkSize):
     feature_size: int = 48
 
 
+class FullPrecisionBlock(UnetrBasicBlock):
+    """MONAI's block, never in bf16: at 2x2x2 voxels oneDNN's bf16 weight gradient reads memory that nobody wrote."""
+
+    def forward(self, inp: Tensor) -> Tensor:
+        with torch.autocast(inp.device.type, enabled=False):
+            found: Tensor = super().forward(inp.float())  # type: ignore[no-untyped-call]
+        return found
+
+
 class SwinUNETRNetwork(PairNetwork):
     """The prior is not looked at; the scan is padded with zeros to what the windows need."""
 
@@ -31,6 +42,8 @@ class SwinUNETRNetwork(PairNetwork):
         self.network = SwinUNETR(
             in_channels=config.modalities, out_channels=config.classes, feature_size=config.feature_size
         )
+        coarsest = 16 * config.feature_size
+        self.network.encoder10 = FullPrecisionBlock(3, coarsest, coarsest, 3, 1, "instance", res_block=True)
 
     def encode(self, scan: Scan) -> list[Features]:
         size = scan.shape[2:]

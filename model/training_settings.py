@@ -21,7 +21,7 @@ KEPT_APART = "kept_apart"
 TOO_FEW = 2
 """Voxels across the coarsest stage of a U-Net: at 2x2x2 oneDNN's bf16 weight gradients are not finite.
 
-Those of SwinUNETR are, so it may have so few."""
+SwinUNETR may have so few: its coarsest convolutions are not in bf16."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
