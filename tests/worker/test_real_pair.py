@@ -41,9 +41,8 @@ def test_what_is_read_is_the_same_from_nifti_and_from_dicom(kinds: Path) -> None
         assert nifti.t1 is not None
         assert dicom.t1 is not None
         for one, other in ((nifti.flair.volume, dicom.flair.volume), (nifti.t1.volume, dicom.t1.volume)):
-            step = np.ptp(one.array) / 4095  # the scanner's twelve bits
-            np.testing.assert_allclose(other.array, one.array, atol=step)
-            np.testing.assert_allclose(other.affine, one.affine, atol=1e-3)
+            np.testing.assert_array_equal(other.array, one.array)
+            np.testing.assert_allclose(other.affine, one.affine, rtol=0, atol=1e-9)
 
 
 def test_the_largest_growth_of_a_real_pair_lies_where_readers_marked_change(
