@@ -7,8 +7,8 @@ Each row is one run from files to report: its own brain masks, registration and 
 authors' mask of change, carried onto the follow-up's FLAIR by their transform. A rescan is the follow-up itself, turned
 and shifted by up to 5 degrees and 5 mm, on a grid of 1 mm, as another simulated scanner would give it: every change is
 false. So it is beside the follow-up with a FLAIR in which the head moved by about so many mm (`--motion`): all through
-the scan, between echo trains, or between two packages of slices (`--kind`; `gate_damage.py`). Nothing of these patients
-was trained on. The baselines of 03 and 19 have no T1 here: the follow-up's stands in.
+the scan, between echo trains, or between two packages of slices (`--kind`; `gate_damage.py`). The shipped weights
+have not seen these patients. The baselines of 03 and 19 have no T1 here: the follow-up's stands in.
 """
 
 import argparse

@@ -21,7 +21,7 @@ Target = Int64[Tensor, "batch 1 _depth _height _width"]
 Segmentation = Callable[[Sequence[Tensor], Tensor], Tensor]
 """Loss of logits (every decoder stage, finest first) against a target."""
 UNKNOWN = -1
-"""In a target: a voxel that may or may not be lesion (nnU-Net's `ignore`); no loss, and no metric, looks at it."""
+"""In a target: a voxel that may or may not be lesion (nnU-Net's `ignore`); no loss looks at it."""
 
 
 class NetworkSize(BaseModel):

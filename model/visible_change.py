@@ -41,17 +41,16 @@ def contrasts(flair: tuple[Image, Image], apart: Mask) -> tuple[Image, Image]:
     return first, second
 
 
-def visible_change(marked: Mask, contrast: tuple[Image, Image], least: float = LEAST_CHANGE_SD) -> tuple[Mask, Mask]:
+def visible_change(marked: Mask, contrast: tuple[Image, Image]) -> tuple[Mask, Mask]:
     """The marked voxels that are brighter at baseline, and those that are at follow-up; from 3 mm3 (26-connected).
 
     Args:
         marked: change of either sign.
         contrast: of baseline and follow-up.
-        least: standard deviations of the brain.
     """
     seen = []
     for there, other in (contrast, contrast[::-1]):
-        brighter = marked & (there >= least) & (there - other >= least)
+        brighter = marked & (there >= LEAST_CHANGE_SD) & (there - other >= LEAST_CHANGE_SD)
         seen.append(np.asarray(cc3d.dust(brighter, threshold=round(SMALLEST_MM3), connectivity=26) > 0))
     return seen[0], seen[1]
 

@@ -14,7 +14,7 @@ from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 from worker.reports.fonts import BOLD, FONT
 from worker.reports.language import Words
 
-rl_config.useA85 = 0  # pictures as they are: as ASCII they take a quarter more room and seconds of pure Python
+rl_config.useA85 = 0  # pictures as they are: as ASCII they take a quarter more room, and time in pure Python
 MARGIN = 13 * mm
 TOP = 17 * mm
 FOOT = 16 * mm
