@@ -29,6 +29,11 @@ CONFLUENT_SHARES = (0.44, 0.04, 0.04, 0.30, 0.18)
 CONFLUENT = 800
 WHOLE = 10
 """Lesions of fewer voxels do not grow or shrink, they appear or vanish."""
+FLAIR_LEVELS = (1.18, 1.70)
+"""Of a patient's lesions; white matter is 1. Real ones have mostly 1.24 to 1.39. Brighter ones are painted as well: a
+network outlines what is brighter than the lesions it learnt from too widely (decision 0022)."""
+FLAIR_BOUNDS = (1.15, 1.75)
+"""Of each lesion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +105,7 @@ class _Looks:
     """Lesions of one patient look alike, not the same."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self.flair = rng.uniform(1.22, 1.52)
+        self.flair = rng.uniform(*FLAIR_LEVELS)
         self.t1 = rng.uniform(0.62, 0.98)
         self.softness_mm = rng.uniform(0.4, 0.9)
         self.black_holes = rng.choice([0.0, 0.12, 0.4], p=(0.5, 0.35, 0.15))
@@ -113,7 +118,7 @@ class _Looks:
         # the smallest are faint on T1: 0.93 and 0.98 of white matter in the real scans, 0.77 to 0.89 the larger
         faint = 0.4 if voxels < 30 else 1.0
         return Look(
-            flair=float(np.clip(1 + (self.flair - 1) * np.exp(rng.normal(0, 0.18)), 1.15, 1.7)),
+            flair=float(np.clip(1 + (self.flair - 1) * np.exp(rng.normal(0, 0.18)), *FLAIR_BOUNDS)),
             t1=float(1 - faint * (1 - np.clip(self.t1 + rng.normal(0, 0.1), 0.5, 1.0))),
             softness_mm=float(min(softness, 0.5) if voxels < 30 else softness),
             variation=float(rng.uniform(0.05, 0.3) if voxels > 200 else rng.uniform(0, 0.12)),

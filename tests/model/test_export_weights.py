@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.calling import Thresholds
+from model.checkpoint import Card, Preprocessing, load, save
+from model.export_weights import export
+from model.unet import UNetConfig, build_unet
+
+CONFIG = UNetConfig(
+    variant="difference-weighting",
+    features=(4, 8),
+    kernels=((3, 3, 3), (3, 3, 3)),
+    strides=((1, 1, 1), (2, 2, 2)),
+    encoder_convs=(1, 1),
+    decoder_convs=(1,),
+)
+THRESHOLDS = Thresholds(voxel=0.6, lesion=0.9)
+
+
+def write(path: Path, *, value: float, config: UNetConfig = CONFIG, record: str = "") -> Path:
+    """A network of which every weight is `value`."""
+    network = build_unet(config)
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            tensor.fill_(value)
+    save(path, network, Preprocessing(patch=(8, 8, 8)), Card(name="run", record=record))
+    return path
+
+
+def test_every_weight_of_the_mean_is_the_mean_of_the_runs(tmp_path: Path):
+    runs = [write(tmp_path / f"{n}", value=value, record=f"run {n}") for n, value in enumerate((1.0, 2.0, 6.0))]
+    export(runs[0], tmp_path / "mean", name="mean", thresholds=THRESHOLDS, mean_with=runs[1:])
+    mean = load(tmp_path / "mean")
+    assert all(torch.all(tensor == 3.0) for tensor in mean.network.state_dict().values())
+    assert mean.card == Card(
+        name="mean", record="mean of: run 0; run 1; run 2", threshold=THRESHOLDS.voxel, lesion_threshold=0.9
+    )
+
+
+def test_the_training_can_be_told_in_a_line_of_its_own(tmp_path: Path):
+    run = write(tmp_path / "run", value=1.0, record="a run")
+    export(run, tmp_path / "out", name="made", thresholds=THRESHOLDS, record="what was done")
+    assert load(tmp_path / "out").card.record == "what was done"
+
+
+def test_networks_of_two_plans_have_no_mean(tmp_path: Path):
+    runs = [write(tmp_path / f"{n}", value=1.0, config=CONFIG.model_copy(update={"features": (4, n)})) for n in (8, 12)]
+    with pytest.raises(ValueError, match="mean_with: expected weights of one architecture"):
+        export(runs[0], tmp_path / "mean", name="mean", thresholds=THRESHOLDS, mean_with=runs[1:])
+    assert not (tmp_path / "mean").exists()
