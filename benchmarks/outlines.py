@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from model.checkpoint import LoadedModel, load
+from model.checkpoint import load_members
+from model.evaluate import predicted_sample
 from model.lesions import find_lesions
 from model.synthesis import Sample, make_sample
 from model.training_pool import load_pool
@@ -36,7 +37,6 @@ class Outline:
     """A lesion that was found."""
 
     contrast: float
-    true_mm3: float
     ratio: float
     """Outlined over true volume."""
 
@@ -51,13 +51,14 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    models = {path: load(path) for path in arguments.weights}
+    models = dict(zip(arguments.weights, load_members(arguments.weights), strict=True))
+    patch = next(iter(models.values())).preprocessing.patch
     found: dict[tuple[Path, float], list[Outline]] = {}
     pool = load_pool(arguments.data, arguments.cache)
     for number in range(arguments.samples):
+        sample = make_sample(pool, FIRST_SEED + number, patch)
         for path, model in models.items():
-            sample = make_sample(pool, FIRST_SEED + number, model.preprocessing.patch)
-            probability = predicted(model, sample)
+            probability = predicted_sample(model.network, sample)
             for threshold in arguments.voxel:
                 found.setdefault((path, threshold), []).extend(outlines(sample, probability >= threshold))
     names = " ".join(f"{f'{low:g} to {high:g} SD':>16}" for low, high in CONTRASTS)
@@ -65,15 +66,6 @@ def main() -> None:
     for (path, threshold), of_weights in found.items():
         cells = " ".join(f"{cell(of_weights, low, high):>16}" for low, high in CONTRASTS)
         print(f"{str(path)[-40:]:40}{threshold:6.2f} {cells} {cell(of_weights, -np.inf, np.inf):>12}")
-
-
-@torch.inference_mode()
-def predicted(model: LoadedModel, sample: Sample) -> np.ndarray:
-    """Lesion probability of the current scan."""
-    current, prior = (torch.from_numpy(scan)[None] for scan in (sample.current, sample.prior))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = model.network.eval()(current, prior)[0]
-    return logits.float().softmax(1)[0, 1].numpy()
 
 
 def outlines(sample: Sample, marked: np.ndarray) -> Iterator[Outline]:
@@ -88,7 +80,7 @@ def outlines(sample: Sample, marked: np.ndarray) -> Iterator[Outline]:
         true = int(lesion.sum())
         if (marked[box] & lesion).sum() >= FOUND * true:
             ratio = float((marked[box] & around).sum() / true)
-            yield Outline(contrast=float(np.median(contrast[box][lesion])), true_mm3=true, ratio=ratio)
+            yield Outline(contrast=float(np.median(contrast[box][lesion])), ratio=ratio)
 
 
 def cell(found: list[Outline], low: float, high: float) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -112,6 +113,15 @@ def load_all(path: Path) -> tuple[LoadedModel, ...]:
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     if not files:
         raise ValueError("path: expected a .safetensors file or a folder with some, saw none")
+    return load_members(files)
+
+
+def load_members(files: Sequence[Path]) -> tuple[LoadedModel, ...]:
+    """Networks of one plan, in the order of their files.
+
+    Raises:
+        ValueError: members of different plans, or not files of ours.
+    """
     members = tuple(load(file) for file in files)
     if any((m.config, m.preprocessing) != (members[0].config, members[0].preprocessing) for m in members):
         raise ValueError("path: the members of an ensemble must share architecture and preprocessing")

@@ -29,7 +29,7 @@ from model.real_pairs import COMPLETE_OR_NEARLY, read_real_pair
 from model.rescan import rescan_score, rescanned
 from model.scan_scores import scan_scores
 from model.sliding_window import lesion_probabilities
-from model.synthesis import make_sample
+from model.synthesis import Sample, make_sample
 from model.training_pool import TrainingPool, load_pool
 
 log = logging.getLogger("model.evaluate")
@@ -97,19 +97,18 @@ def synthetic_scores(
     settings: Sequence[Thresholds],
 ) -> list[SyntheticScore]:
     """Scores on `patches` fixed samples, one row for each setting."""
-    cases = [_predicted(network, pool, VALIDATION_SEED + n, size) for n in range(patches)]
+    samples = (make_sample(pool, VALIDATION_SEED + n, size) for n in range(patches))
+    cases = [(sample.target, predicted_sample(network, sample)) for sample in samples]
     return [_score(cases, thresholds) for thresholds in settings]
 
 
 @torch.inference_mode()
-def _predicted(
-    network: PairNetwork, pool: TrainingPool, seed: int, size: tuple[int, int, int]
-) -> tuple[Mask, Probability]:
-    sample = make_sample(pool, seed, size)
+def predicted_sample(network: PairNetwork, sample: Sample) -> Probability:
+    """Lesion probability of a synthetic patch's current scan, in one pass."""
     current, prior = (torch.from_numpy(scan)[None] for scan in (sample.current, sample.prior))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = network.eval()(current, prior)[0]
-    return sample.target, logits.float().softmax(1)[0, 1].numpy()
+    return np.asarray(logits.float().softmax(1)[0, 1].numpy())
 
 
 def _score(cases: Iterable[tuple[Mask, Probability]], thresholds: Thresholds) -> SyntheticScore:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from model.calling import Thresholds
-from model.checkpoint import LoadedModel, load, save
+from model.checkpoint import LoadedModel, load_members, save
 
 
 def export(
@@ -31,10 +31,8 @@ def export(
     Raises:
         ValueError: not files of ours, or not of one plan.
     """
-    members = [load(path) for path in (weights, *mean_with)]
+    members = load_members((weights, *mean_with))
     first = members[0]
-    if any((one.config, one.preprocessing) != (first.config, first.preprocessing) for one in members):
-        raise ValueError("mean_with: expected weights of one architecture and preprocessing, saw several")
     first.network.load_state_dict(mean_of(members))
     card = first.card.model_copy(
         update={

@@ -8,24 +8,16 @@ import torch
 
 from model.checkpoint import Card, Preprocessing, load, load_all, save
 from model.longiseg import load_checkpoint, rename
-from model.unet import UNetConfig, build_unet
-
-CONFIG = UNetConfig(
-    variant="difference-weighting",
-    features=(4, 8),
-    kernels=((3, 3, 3), (3, 3, 3)),
-    strides=((1, 1, 1), (2, 2, 2)),
-    encoder_convs=(1, 1),
-    decoder_convs=(1,),
-)
+from model.unet import build_unet
+from tests.fixtures.tiny_unet import TINY
 
 
 def write(path: Path, name: str = "test") -> None:
-    save(path, build_unet(CONFIG), Preprocessing(patch=(8, 8, 8)), Card(name=name, threshold=0.4))
+    save(path, build_unet(TINY), Preprocessing(patch=(8, 8, 8)), Card(name=name, threshold=0.4))
 
 
 def test_a_saved_network_computes_the_same_after_loading(tmp_path: Path) -> None:
-    network = build_unet(CONFIG).eval()
+    network = build_unet(TINY).eval()
     scan = torch.randn(1, 2, 8, 8, 8)
     save(tmp_path / "a.safetensors", network, Preprocessing(patch=(8, 8, 8)), Card(name="x", threshold=0.4))
 

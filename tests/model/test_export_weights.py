@@ -7,19 +7,12 @@ from model.calling import Thresholds
 from model.checkpoint import Card, Preprocessing, load, save
 from model.export_weights import export
 from model.unet import UNetConfig, build_unet
+from tests.fixtures.tiny_unet import TINY
 
-CONFIG = UNetConfig(
-    variant="difference-weighting",
-    features=(4, 8),
-    kernels=((3, 3, 3), (3, 3, 3)),
-    strides=((1, 1, 1), (2, 2, 2)),
-    encoder_convs=(1, 1),
-    decoder_convs=(1,),
-)
 THRESHOLDS = Thresholds(voxel=0.6, lesion=0.9)
 
 
-def write(path: Path, *, value: float, config: UNetConfig = CONFIG, record: str = "") -> Path:
+def write(path: Path, *, value: float, config: UNetConfig = TINY, record: str = "") -> Path:
     """A network of which every weight is `value`."""
     network = build_unet(config)
     with torch.no_grad():
@@ -46,7 +39,7 @@ def test_the_training_can_be_told_in_a_line_of_its_own(tmp_path: Path):
 
 
 def test_networks_of_two_plans_have_no_mean(tmp_path: Path):
-    runs = [write(tmp_path / f"{n}", value=1.0, config=CONFIG.model_copy(update={"features": (4, n)})) for n in (8, 12)]
-    with pytest.raises(ValueError, match="mean_with: expected weights of one architecture"):
+    runs = [write(tmp_path / f"{n}", value=1.0, config=TINY.model_copy(update={"features": (4, n)})) for n in (8, 12)]
+    with pytest.raises(ValueError, match="must share architecture and preprocessing"):
         export(runs[0], tmp_path / "mean", name="mean", thresholds=THRESHOLDS, mean_with=runs[1:])
     assert not (tmp_path / "mean").exists()
