@@ -7,7 +7,7 @@ import numpy as np
 from model.grid import Grid
 from model.phantom_head import Contrast, PhantomHead, mni_head
 from model.phantom_lesions import Blob, ChangeKind, LesionPlan, Point, Region, lay_out
-from model.phantom_scan import ImageOptions, Implant, brain_on, rigid, scan, truth_on
+from model.phantom_scan import ImageOptions, Implant, brain_on, rigid, scan, sized, truth_on
 from model.volume import Affine, Volume, world_from_voxel
 
 T1_CONTRAST = Contrast(
@@ -104,6 +104,8 @@ class PhantomOptions:
     baseline: VisitOptions = SITE_A
     follow_up: VisitOptions = SITE_B
     lesions: tuple[LesionPlan, ...] = DEFAULT_LESIONS
+    head_size: float = 1.0
+    """Of the MNI152 head, whose brain of 1.9 l is larger than most; lesions keep their volumes."""
     no_change: bool = False
     """All lesions are there at both visits, with the larger of their two volumes."""
     swap: bool = False
@@ -166,10 +168,14 @@ class _Placed:
 
     id: int
     plan: LesionPlan
+    """As asked for: with the volumes in the scans."""
+    in_head: LesionPlan
+    """The same in the head's own world, before the head is made smaller or larger."""
     blob: Blob
 
     def volume_mm3(self, *, later: bool) -> float:
-        return self.plan.follow_up_volume_mm3 if later else self.plan.baseline_volume_mm3
+        """In the head's own world."""
+        return self.in_head.follow_up_volume_mm3 if later else self.in_head.baseline_volume_mm3
 
 
 def make_phantom_pair(options: PhantomOptions | None = None, *, head: PhantomHead | None = None) -> PhantomPair:
@@ -183,8 +189,12 @@ def make_phantom_pair(options: PhantomOptions | None = None, *, head: PhantomHea
     options = options or PhantomOptions()
     head = head or mni_head(options.seed)
     plans = tuple(_unchanged(plan) for plan in options.lesions) if options.no_change else options.lesions
-    forms = lay_out(plans, head, np.random.default_rng([options.seed, 1]))
-    placed = tuple(_Placed(id=n, plan=p, blob=b) for n, (p, b) in enumerate(zip(plans, forms, strict=True), start=1))
+    in_head = tuple(_in_head(plan, options.head_size) for plan in plans)
+    forms = lay_out(in_head, head, np.random.default_rng([options.seed, 1]))
+    placed = tuple(
+        _Placed(id=n, plan=plan, in_head=own, blob=blob)
+        for n, (plan, own, blob) in enumerate(zip(plans, in_head, forms, strict=True), start=1)
+    )
     first = _study(head, placed, options, later=False)
     second = _study(head, placed, options, later=True)
     truth = _truth(placed, options)
@@ -198,9 +208,14 @@ def _unchanged(plan: LesionPlan) -> LesionPlan:
     return replace(plan, baseline_volume_mm3=volume, follow_up_volume_mm3=volume)
 
 
+def _in_head(plan: LesionPlan, head_size: float) -> LesionPlan:
+    before, after = (volume / head_size**3 for volume in (plan.baseline_volume_mm3, plan.follow_up_volume_mm3))
+    return replace(plan, baseline_volume_mm3=before, follow_up_volume_mm3=after)
+
+
 def _study(head: PhantomHead, placed: tuple[_Placed, ...], options: PhantomOptions, *, later: bool) -> PhantomStudy:
     visit = options.follow_up if later else options.baseline
-    flair_from_head, t1_from_head = _positions(visit)
+    flair_from_head, t1_from_head = _positions(visit, options.head_size)
     present = tuple(lesion for lesion in placed if lesion.volume_mm3(later=later) > 0)
     rng = np.random.default_rng([options.seed, 2, int(later)])
     t1_implants = tuple(
@@ -220,9 +235,9 @@ def _study(head: PhantomHead, placed: tuple[_Placed, ...], options: PhantomOptio
     return PhantomStudy(t1=t1, flair=flair, lesions=flair.like(ids > 0), lesion_ids=flair.like(ids), brain=brain)
 
 
-def _positions(visit: VisitOptions) -> tuple[Affine, Affine]:
+def _positions(visit: VisitOptions, head_size: float) -> tuple[Affine, Affine]:
     """`flair_from_head` and `t1_from_head`."""
-    flair_from_head = rigid(visit.rotation_deg, visit.shift_mm)
+    flair_from_head = rigid(visit.rotation_deg, visit.shift_mm) @ sized(head_size)
     return flair_from_head, flair_from_head @ rigid(visit.motion_deg, visit.motion_mm)
 
 
@@ -231,8 +246,8 @@ def _implant(lesion: _Placed, signal: float, *, later: bool) -> Implant:
 
 
 def _truth(placed: tuple[_Placed, ...], options: PhantomOptions) -> PhantomTruth:
-    baseline_from_head, baseline_t1_from_head = _positions(options.baseline)
-    follow_up_from_head, follow_up_t1_from_head = _positions(options.follow_up)
+    baseline_from_head, baseline_t1_from_head = _positions(options.baseline, options.head_size)
+    follow_up_from_head, follow_up_t1_from_head = _positions(options.follow_up, options.head_size)
     lesions = tuple(
         PhantomLesion(
             id=lesion.id,

@@ -70,10 +70,18 @@ def rigid(rotation_deg: tuple[float, float, float], shift_mm: tuple[float, float
     return transform
 
 
+def sized(size: float) -> Affine:
+    """World transform: larger or smaller about the head's centre."""
+    transform = np.diag([size, size, size, 1.0])
+    transform[:3, 3] = HEAD_CENTRE * (1 - size)
+    return transform
+
+
 def slab(options: ImageOptions, scan_from_head: Affine) -> Grid:
     """A grid that holds the head from crown to chin, centred on it, in the protocol's plane and tilt."""
     extent = {"axial": (208.0, 240.0, 192.0), "sagittal": (240.0, 232.0, 186.0)}[options.plane]
-    shape = [int(np.ceil(mm / voxel)) for mm, voxel in zip(extent, options.voxel_mm, strict=True)]
+    size = np.cbrt(np.linalg.det(scan_from_head[:3, :3]))
+    shape = [int(np.ceil(np.round(mm * size / voxel, 6))) for mm, voxel in zip(extent, options.voxel_mm, strict=True)]
     axes = rigid(options.tilt_deg, (0.0, 0.0, 0.0))[:3, :3] @ PLANES[options.plane]
     affine = np.eye(4)
     affine[:3, :3] = axes * np.asarray(options.voxel_mm)

@@ -81,13 +81,19 @@ def predict_pair(
 
 
 def lesion_probabilities(
-    network: PairNetwork, baseline: Scan, follow_up: Scan, *, patch: Triple, mirror_axes: tuple[int, ...] = ()
+    network: PairNetwork,
+    baseline: Scan,
+    follow_up: Scan,
+    *,
+    patch: Triple,
+    mirror_axes: tuple[int, ...] = (),
+    step: float = 0.5,
 ) -> tuple[Probability, Probability]:
-    """Lesion probability of both scans of a pair on a 1 mm network grid, as the service gives it.
+    """Lesion probability of both scans of a pair on a 1 mm network grid; by default, as the service gives it.
 
     Outside the brain, where both scans are zero, there is no lesion.
     """
-    settings = WindowSettings(patch=patch, bf16=True, skip_empty=True, mirror_axes=mirror_axes)
+    settings = WindowSettings(patch=patch, step=step, bf16=True, skip_empty=True, mirror_axes=mirror_axes)
     scans = torch.from_numpy(baseline), torch.from_numpy(follow_up)
     first, second = predict_pair(network, *scans, settings=settings, progress=lambda _: None)
     brain = np.any(baseline, axis=0) | np.any(follow_up, axis=0)

@@ -1,7 +1,5 @@
 """SwinUNETR on one time point, MONAI's network (Hatamizadeh et al. 2022, arXiv 2201.01266)."""
 
-from typing import Literal
-
 import torch
 from monai.networks.blocks.unetr_block import UnetrBasicBlock
 from monai.networks.nets.swin_unetr import SwinUNETR
@@ -9,17 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.blocks import Features
-from model.network import Logits, NetworkSize, PairNetwork, Scan
+from model.network import Logits, PairNetwork, Scan
+from model.swin_unetr_config import SwinUNETRConfig
 
 STRIDE = 32
 """Patch embedding and four merges halve five times: MONAI asks for multiples of this."""
-
-
-class SwinUNETRConfig(NetworkSize):
-    """MONAI's defaults but for the width."""
-
-    variant: Literal["swin-unetr"] = "swin-unetr"
-    feature_size: int = 48
 
 
 class FullPrecisionBlock(UnetrBasicBlock):

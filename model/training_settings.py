@@ -9,7 +9,7 @@ from model.blocks import Triple
 from model.denner import DennerConfig
 from model.prepared_patients import PreparedPatient
 from model.recipes import RecipeName
-from model.swin_unetr import SwinUNETRConfig
+from model.swin_unetr_config import SwinUNETRConfig
 from model.szeskin import SzeskinConfig
 from model.training_state import TrainingState
 from model.unet import UNetConfig

@@ -6,7 +6,7 @@ from pydantic import Field, TypeAdapter
 
 from model.denner import DennerConfig, DennerNetwork
 from model.network import NetworkSize, PairNetwork
-from model.swin_unetr import SwinUNETRConfig, SwinUNETRNetwork
+from model.swin_unetr_config import SwinUNETRConfig
 from model.szeskin import SzeskinConfig, SzeskinNetwork
 from model.unet import UNetConfig, Variant, build_unet
 from model.wu import WuConfig, WuNetwork
@@ -68,6 +68,8 @@ def build(config: NetworkSize) -> PairNetwork:
         case UNetConfig():
             return build_unet(config)
         case SwinUNETRConfig():
+            from model.swin_unetr import SwinUNETRNetwork  # noqa: PLC0415 (MONAI takes seconds to import)
+
             return SwinUNETRNetwork(config)
         case DennerConfig():
             return DennerNetwork(config)

@@ -13,10 +13,10 @@ from model.phantom_scan import _sample, rigid, slab
 from model.volume import world_from_voxel
 
 
-def coarse(visit: VisitOptions) -> VisitOptions:
-    """The same visit in 2 mm voxels: fast."""
-    t1, flair = (replace(image, voxel_mm=(2.0, 2.0, 2.0), sub_voxel_mm=2.0) for image in (visit.t1, visit.flair))
-    return replace(visit, t1=t1, flair=flair)
+def coarse(visit: VisitOptions, voxel_mm: float = 2.0) -> VisitOptions:
+    """The same visit in larger voxels: fast."""
+    voxel = {"voxel_mm": (voxel_mm,) * 3, "sub_voxel_mm": voxel_mm}
+    return replace(visit, t1=replace(visit.t1, **voxel), flair=replace(visit.flair, **voxel))
 
 
 COARSE = PhantomOptions(baseline=coarse(SITE_A), follow_up=coarse(SITE_B))
@@ -44,6 +44,17 @@ def coarse_pair(small_head):
     return make_phantom_pair(COARSE, head=small_head)
 
 
+@pytest.fixture(scope="module")
+def smaller_pair(small_head):
+    visits = {"baseline": coarse(SITE_A, 1.5), "follow_up": coarse(SITE_B, 1.5)}
+    return make_phantom_pair(PhantomOptions(head_size=0.85, **visits), head=small_head)
+
+
+@pytest.fixture(scope="module", params=["pair", "smaller_pair"])
+def any_pair(request):
+    return request.getfixturevalue(request.param)
+
+
 def studies(pair):
     return (pair.baseline, "baseline"), (pair.follow_up, "follow_up")
 
@@ -68,10 +79,10 @@ def test_volumes_are_sixty_to_fifteen_hundred_and_ratios_clear_of_the_limit(pair
             assert ratio == 1.0 if lesion.status == "stable" else ratio > 1.9
 
 
-def test_voxel_volumes_on_the_flair_grids_match_the_truth_as_far_as_voxels_can(pair):
-    for study, name in studies(pair):
+def test_voxel_volumes_on_the_flair_grids_match_the_truth_as_far_as_voxels_can(any_pair):
+    for study, name in studies(any_pair):
         voxel = study.flair.voxel_volume_mm3
-        for lesion in pair.truth.lesions:
+        for lesion in any_pair.truth.lesions:
             truth = getattr(lesion, f"{name}_volume_mm3")
             counted = (study.lesion_ids.array == lesion.id).sum() * voxel
             # a surface voxel is wrong by a quarter of itself on average, in either direction
@@ -79,9 +90,9 @@ def test_voxel_volumes_on_the_flair_grids_match_the_truth_as_far_as_voxels_can(p
             assert counted == pytest.approx(truth, abs=voxel * (1 + 1.5 * np.sqrt(surface)) if truth else 0)
 
 
-def test_centroids_of_the_masks_lie_where_the_truth_says(pair):
-    for study, name in studies(pair):
-        for lesion in pair.truth.lesions:
+def test_centroids_of_the_masks_lie_where_the_truth_says(any_pair):
+    for study, name in studies(any_pair):
+        for lesion in any_pair.truth.lesions:
             voxels = np.argwhere(study.lesion_ids.array == lesion.id)
             if len(voxels):
                 centroid = world_from_voxel(study.flair.affine, voxels.mean(axis=0)[None])[0]
@@ -90,39 +101,39 @@ def test_centroids_of_the_masks_lie_where_the_truth_says(pair):
                 assert np.linalg.norm(centroid - getattr(lesion, f"{name}_centroid_mm")) < tolerance
 
 
-def test_the_transform_carries_follow_up_positions_to_baseline(pair):
-    for lesion in pair.truth.lesions:
-        carried = world_from_voxel(pair.truth.baseline_from_follow_up, np.array([lesion.follow_up_centroid_mm]))[0]
+def test_the_transform_carries_follow_up_positions_to_baseline(any_pair):
+    for lesion in any_pair.truth.lesions:
+        carried = world_from_voxel(any_pair.truth.baseline_from_follow_up, np.array([lesion.follow_up_centroid_mm]))[0]
         # forms are not symmetric: growth about a fixed centre moves the centroid a little
         tolerance = 0.5 if lesion.status in ("enlarging", "shrinking") else 1e-6
         assert np.linalg.norm(carried - lesion.baseline_centroid_mm) < tolerance
 
 
-def test_the_heads_lie_differently_by_degrees_and_millimetres(pair):
-    transform = pair.truth.baseline_from_follow_up
+def test_the_heads_lie_differently_by_degrees_and_millimetres(any_pair):
+    transform = any_pair.truth.baseline_from_follow_up
     angle = np.rad2deg(np.arccos((np.trace(transform[:3, :3]) - 1) / 2))
     assert 5 < angle < 20
     assert np.linalg.det(transform[:3, :3]) == pytest.approx(1)
 
 
-def test_the_brains_coincide_under_the_transform(pair):
-    follow_up, baseline = pair.follow_up.brain, pair.baseline.brain
+def test_the_brains_coincide_under_the_transform(any_pair):
+    follow_up, baseline = any_pair.follow_up.brain, any_pair.baseline.brain
     voxels = np.argwhere(follow_up.array)[::97]
-    carry = pair.truth.baseline_from_follow_up @ follow_up.affine
+    carry = any_pair.truth.baseline_from_follow_up @ follow_up.affine
     world = world_from_voxel(carry, voxels.astype(np.float64))
     index = np.round(world_from_voxel(np.linalg.inv(baseline.affine), world)).astype(int)
     inside = ((index >= 0) & (index < baseline.array.shape)).all(axis=1)
     assert baseline.array[tuple(index[inside].T)].sum() / len(index) > 0.97
 
 
-def test_lesions_stay_apart_in_the_masks(pair):
-    for study, name in studies(pair):
+def test_lesions_stay_apart_in_the_masks(any_pair):
+    for study, name in studies(any_pair):
         _, count = ndimage.label(study.lesions.array, np.ones((3, 3, 3)))
-        assert count == sum(getattr(lesion, f"{name}_volume_mm3") > 0 for lesion in pair.truth.lesions)
+        assert count == sum(getattr(lesion, f"{name}_volume_mm3") > 0 for lesion in any_pair.truth.lesions)
 
 
-def test_lesions_lie_in_the_brain_clear_of_its_surface(pair):
-    for study, _ in studies(pair):
+def test_lesions_lie_in_the_brain_clear_of_its_surface(any_pair):
+    for study, _ in studies(any_pair):
         assert study.brain.array[study.lesions.array].all()
 
 
@@ -130,6 +141,16 @@ def test_the_brain_has_the_volume_of_the_template(pair):
     for study, _ in studies(pair):
         volume_ml = study.brain.array.sum() * study.brain.voxel_volume_mm3 / 1000
         assert 1750 < volume_ml < 1900
+
+
+def test_the_brain_of_a_smaller_head_is_smaller_and_its_lesions_are_not(smaller_pair, pair):
+    volume_ml = smaller_pair.baseline.brain.array.sum() * smaller_pair.baseline.brain.voxel_volume_mm3 / 1000
+    assert volume_ml == pytest.approx(0.85**3 * 1825, rel=0.04)
+    volumes = [
+        [(lesion.baseline_volume_mm3, lesion.follow_up_volume_mm3) for lesion in one.truth.lesions]
+        for one in (smaller_pair, pair)
+    ]
+    assert volumes[0] == volumes[1]
 
 
 @pytest.mark.parametrize("name", ["baseline", "follow_up"])

@@ -1,5 +1,8 @@
 """Every learned method of the paper's table: built, run, trained, stored and loaded by name."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -9,7 +12,7 @@ from model.losses import DeepSupervision
 from model.network import Batch
 from model.new_lesions import new_lesion_target
 from model.sliding_window import WindowSettings, predict_pair
-from model.swin_unetr import SwinUNETRConfig
+from model.swin_unetr_config import SwinUNETRConfig
 from model.szeskin import RecurrentConv, SzeskinConfig
 from model.unet import UNetConfig
 from model.wu import WuConfig, relation
@@ -189,3 +192,8 @@ def test_the_relation_is_broken_by_new_lesions_in_old_ones():
     assert relation(sure, sure, nothing).item() == pytest.approx(0.0, abs=1e-3)
     assert relation(sure, sure, old).item() == pytest.approx(1.0, abs=1e-3)
     assert relation(none, sure, nothing).item() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_weights_are_read_without_monai_which_takes_seconds_to_import():
+    code = "import sys, model.checkpoint; sys.exit('monai' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

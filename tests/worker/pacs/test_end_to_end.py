@@ -77,7 +77,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     )
     server = f"dicomweb: {orthanc.dicomweb}, username: {USER}, password_file: {folder / 'password'}"
     (folder / "site.yaml").write_text(
-        f"pacs:\n  main: {{{server}, webhook_key_files: [{folder / 'webhook'}], settle_s: 2, deliver_to: [main]}}\n"
+        f"pacs:\n  main: {{{server}, webhook_key_files: [{folder / 'webhook'}], settle_s: 2, "
+        "deliver_to: [main], options: {certainty: false}}\n"
         f"destinations:\n  main: {{kind: stow, {server}}}\n"
     )
     orthanc.plugin = None  # an archive from before our script was installed
