@@ -2,11 +2,11 @@
 
     python benchmarks/tile_layouts.py [--data ../shared/data] [--patients patient01 patient19] [--weights FILE]
 
-Real pairs that no weights were trained on, on one core, both time points. The yardstick is the layout of the reference,
-tiles of the training patch at half a patch, mirrored along the axes that the weights allow. Of each layout: passes of
-the network, processor time as a part of the yardstick's, the Dice of its masks (lesion probability from 0.5) beside the
-yardstick's, and, as delivered (decision 0011), the marked volume found, and the changes and new lesions that lie away
-from every mark. `brain`: one tile that holds the whole image.
+Real pairs that the shipped weights were not trained on, on one core, both time points. The yardstick is the layout of
+the reference, tiles of the training patch at half a patch, mirrored along the axes that the weights allow. Of each
+layout: passes of the network, processor time as a part of the yardstick's, the Dice of its masks (lesion probability
+from 0.5) beside the yardstick's, and, as delivered (decision 0011), the marked volume found, and the changes and new
+lesions that lie away from every mark. `brain`: one tile that holds the whole image.
 """
 
 import argparse
