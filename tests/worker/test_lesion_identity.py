@@ -62,7 +62,7 @@ def test_a_folder_without_a_result_is_no_earlier_result(tmp_path: Path) -> None:
 
 
 DAYS = (date(2022, 4, 9), date(2023, 4, 9))
-BRIGHT = 2.0
+BRIGHT = 2.5
 """Between cortex and lesion, in standard deviations of the brain."""
 
 

@@ -56,11 +56,11 @@ def msdelta(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_a_method_is_trained_and_evaluated_on_the_patients_it_did_not_see(folder: Path, tmp_path: Path):
     options = ["--data", folder, "--out", tmp_path / "run", "--fold", 1, "--folds", 4, "--patch", 48, 48, 48]
     trained = msdelta(
-        *("train", "single", *options, "--iterations", 40, "--batch", 1, "--recipe", "adamw", "--loaders", 0)
+        *("train", "single", *options, "--iterations", 12, "--batch", 1, "--recipe", "adamw", "--loaders", 0)
     )
     assert trained.returncode == 0, trained.stderr
     weights = load(tmp_path / "run" / "single.safetensors")
-    expected = "adamw on labelled scans of 3 patients (1 kept apart), 40 of 40 iterations, seed 1"
+    expected = "adamw on labelled scans of 3 patients (1 kept apart), 12 of 12 iterations, seed 1"
     assert weights.card.record == expected
     scored = msdelta(
         *("evaluate", "single", "--run", tmp_path / "run", "--data", folder, "--out", tmp_path / "scores"),
