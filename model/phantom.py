@@ -189,7 +189,7 @@ def make_phantom_pair(options: PhantomOptions | None = None, *, head: PhantomHea
     options = options or PhantomOptions()
     head = head or mni_head(options.seed)
     plans = tuple(_unchanged(plan) for plan in options.lesions) if options.no_change else options.lesions
-    in_head = tuple(_in_head(plan, options.head_size) for plan in plans)
+    in_head = tuple(plan.scaled(options.head_size**-3) for plan in plans)
     forms = lay_out(in_head, head, np.random.default_rng([options.seed, 1]))
     placed = tuple(
         _Placed(id=n, plan=plan, in_head=own, blob=blob)
@@ -206,11 +206,6 @@ def make_phantom_pair(options: PhantomOptions | None = None, *, head: PhantomHea
 def _unchanged(plan: LesionPlan) -> LesionPlan:
     volume = max(plan.baseline_volume_mm3, plan.follow_up_volume_mm3)
     return replace(plan, baseline_volume_mm3=volume, follow_up_volume_mm3=volume)
-
-
-def _in_head(plan: LesionPlan, head_size: float) -> LesionPlan:
-    before, after = (volume / head_size**3 for volume in (plan.baseline_volume_mm3, plan.follow_up_volume_mm3))
-    return replace(plan, baseline_volume_mm3=before, follow_up_volume_mm3=after)
 
 
 def _study(head: PhantomHead, placed: tuple[_Placed, ...], options: PhantomOptions, *, later: bool) -> PhantomStudy:
@@ -237,8 +232,8 @@ def _study(head: PhantomHead, placed: tuple[_Placed, ...], options: PhantomOptio
 
 def _positions(visit: VisitOptions, head_size: float) -> tuple[Affine, Affine]:
     """`flair_from_head` and `t1_from_head`."""
-    flair_from_head = rigid(visit.rotation_deg, visit.shift_mm) @ sized(head_size)
-    return flair_from_head, flair_from_head @ rigid(visit.motion_deg, visit.motion_mm)
+    turned, size = rigid(visit.rotation_deg, visit.shift_mm), sized(head_size)
+    return turned @ size, turned @ rigid(visit.motion_deg, visit.motion_mm) @ size
 
 
 def _implant(lesion: _Placed, signal: float, *, later: bool) -> Implant:

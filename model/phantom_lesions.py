@@ -5,7 +5,7 @@ the radius is `r(u) = r0 (1 + h(u))^(1/3)`. Harmonics have zero mean on the sphe
 of `r^3 / 3` over all directions, is `4/3 pi r0^3` whatever `h`. A stretch of determinant 1 keeps it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -49,6 +49,11 @@ class LesionPlan:
         if after - before >= 14.0 and after / before >= 1.5:
             return "enlarging"
         return "shrinking" if before - after >= 14.0 and before / after >= 1.5 else "stable"
+
+    def scaled(self, factor: float) -> "LesionPlan":
+        """The same lesion with both volumes times a factor."""
+        before, after = factor * self.baseline_volume_mm3, factor * self.follow_up_volume_mm3
+        return replace(self, baseline_volume_mm3=before, follow_up_volume_mm3=after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

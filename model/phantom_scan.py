@@ -80,7 +80,7 @@ def sized(size: float) -> Affine:
 def slab(options: ImageOptions, scan_from_head: Affine) -> Grid:
     """A grid that holds the head from crown to chin, centred on it, in the protocol's plane and tilt."""
     extent = {"axial": (208.0, 240.0, 192.0), "sagittal": (240.0, 232.0, 186.0)}[options.plane]
-    size = np.cbrt(np.linalg.det(scan_from_head[:3, :3]))
+    size = np.cbrt(np.linalg.det(scan_from_head[:3, :3]))  # of the head; 1 but for rounding where it is not changed
     shape = [int(np.ceil(np.round(mm * size / voxel, 6))) for mm, voxel in zip(extent, options.voxel_mm, strict=True)]
     axes = rigid(options.tilt_deg, (0.0, 0.0, 0.0))[:3, :3] @ PLANES[options.plane]
     affine = np.eye(4)
