@@ -65,9 +65,12 @@ class LoadedModel:
     sha256: str
 
 
-def save(path: Path, network: PairNetwork, preprocessing: Preprocessing, card: Card) -> None:
-    """Writes the weights and what is needed to use them."""
-    tensors: dict[str, Tensor] = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+def save(path: Path, network: PairNetwork, preprocessing: Preprocessing, card: Card, *, half: bool = False) -> None:
+    """Writes the weights and what is needed to use them; `half` of the size in half precision."""
+    tensors: dict[str, Tensor] = {
+        key: (value.half() if half else value).detach().cpu().contiguous()
+        for key, value in network.state_dict().items()
+    }
     metadata = {
         "format": FORMAT,
         "config": network.config.model_dump_json(),

@@ -16,22 +16,22 @@ from model.checkpoint import LoadedModel, load_members, save
 
 
 def export(
-    weights: Path, out: Path, *, name: str, thresholds: Thresholds, mean_with: Sequence[Path] = (), record: str = ""
+    runs: Sequence[Path], out: Path, *, name: str, thresholds: Thresholds, record: str = "", half: bool = False
 ) -> None:
     """Writes the same network, or its mean with others, with another card.
 
     Args:
-        weights: of the run.
+        runs: weights of one run, or of several with the same plan.
         out: the file to write.
         name: for the card.
         thresholds: likewise.
-        mean_with: further weights of the same plan.
         record: the card's line on the training; empty: that of each run stays.
+        half: in half precision: half of the size.
 
     Raises:
         ValueError: not files of ours, or not of one plan.
     """
-    members = load_members((weights, *mean_with))
+    members = load_members(runs)
     first = members[0]
     first.network.load_state_dict(mean_of(members))
     card = first.card.model_copy(
@@ -42,7 +42,7 @@ def export(
             "record": record or _records(members),
         }
     )
-    save(out, first.network, first.preprocessing, card)
+    save(out, first.network, first.preprocessing, card, half=half)
 
 
 def mean_of(members: Sequence[LoadedModel]) -> dict[str, Tensor]:
@@ -66,17 +66,18 @@ def main() -> None:
     parser.add_argument("--mean-with", type=Path, nargs="+", default=[], metavar="WEIGHTS")
     parser.add_argument("--name", default="compact")
     parser.add_argument("--record", default="", help="a line on the training; else that of each run")
+    parser.add_argument("--half", action="store_true", help="in half precision")
     parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--lesion-threshold", type=float, default=0.0)
     args = parser.parse_args()
     thresholds = Thresholds(voxel=args.threshold, lesion=args.lesion_threshold)
     export(
-        args.weights,
+        [args.weights, *args.mean_with],
         args.out,
         name=args.name,
         thresholds=thresholds,
-        mean_with=args.mean_with,
         record=args.record,
+        half=args.half,
     )
 
 

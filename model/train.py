@@ -91,7 +91,7 @@ def train(
     torch.manual_seed(settings.seed)
     scans = scans or TrainingScans()
     settings.out.mkdir(parents=True, exist_ok=True)
-    state = _state(settings, scans, resume)
+    state = begun(settings, scans, resume)
     rank, count = ranks()
     step: nn.Module = Step(state.network, DeepSupervision(lesion_balance=settings.lesion_balance))
     if count > 1:
@@ -100,11 +100,13 @@ def train(
         with TrainingLog(settings.out, state.iteration) if rank == 0 else _Silent() as rows, freed_memory_kept():
             _run(settings, state, step, scans, rows, report or _quiet)
     elif rank == 0:
-        _export(settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
+        export_run(settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
     return state
 
 
-def _export(settings: TrainingSettings, scans: TrainingScans, network: PairNetwork, path: Path, iteration: int) -> None:
+def export_run(
+    settings: TrainingSettings, scans: TrainingScans, network: PairNetwork, path: Path, iteration: int
+) -> None:
     """Writes weights that every command takes, with a line on how they came about."""
     card = Card(name=settings.method, record=record(settings, scans, iteration))
     mirrored = MIRRORED_SYNTHETIC if settings.data is not None else MIRRORED
@@ -141,7 +143,9 @@ def _run(
             log.info("iteration %d  loss %.4f  %.1f s", state.iteration, value, state.elapsed_s)
         if rank == 0 and (last or state.iteration % settings.save_every == 0):
             keep(state, settings.out / STATE, settings_as_text(settings, scans))
-            _export(settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
+            export_run(
+                settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration
+            )
         report(state.iteration, value, state.iteration / length(settings, state))
         if last:
             return
@@ -175,11 +179,16 @@ def _validate(settings: TrainingSettings, state: TrainingState, scans: TrainingS
     if found > state.best:
         state.best = found
         best = settings.out / f"{settings.method}-best.safetensors"
-        _export(settings, scans, averaged(state), best, state.iteration)
+        export_run(settings, scans, averaged(state), best, state.iteration)
     return found
 
 
-def _state(settings: TrainingSettings, scans: TrainingScans, resume: Path | None) -> TrainingState:
+def begun(settings: TrainingSettings, scans: TrainingScans, resume: Path | None = None) -> TrainingState:
+    """A run's state: its own checkpoint, else `resume`, else its weights, else fresh.
+
+    Raises:
+        ValueError: a patch that does not fit the network, a checkpoint or weights of another network.
+    """
     config = plan(settings.plan, settings.method)
     check_patch(config, settings.patch)
     own = settings.out / STATE

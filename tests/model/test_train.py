@@ -199,7 +199,7 @@ def test_the_exported_file_holds_the_average_not_the_last_weights(settings: Trai
     state = train(replace(settings, iterations=2), SCANS)
     out = tmp_path / "weights.safetensors"
     trained = settings.out / "difference-weighting.safetensors"
-    export(trained, out, name="made", thresholds=Thresholds(voxel=0.4, lesion=0.9))
+    export([trained], out, name="made", thresholds=Thresholds(voxel=0.4, lesion=0.9))
     with safe_open(out, framework="pt") as file:
         for name, value in state.average.module.state_dict().items():
             assert torch.equal(file.get_tensor(name), value)
@@ -210,7 +210,7 @@ def test_the_exported_file_holds_the_average_not_the_last_weights(settings: Trai
 
 def test_only_weights_can_be_exported(tmp_path: Path):
     with pytest.raises(ValueError, match="there is no such file"):
-        export(tmp_path / "nothing", tmp_path / "w.safetensors", name="made", thresholds=Thresholds(voxel=0.5))
+        export([tmp_path / "nothing"], tmp_path / "w.safetensors", name="made", thresholds=Thresholds(voxel=0.5))
 
 
 def pairs(**changes: object) -> RealPairs:

@@ -1,0 +1,272 @@
+r"""Several networks learn from one stream of synthetic pairs, sample for sample, on one GPU.
+
+A GPU learns from a sample faster than a core makes it. So one stream feeds them all: one network to use, and others to
+compare with it and with each other, which see the same samples in the same order.
+
+    python -m model.train_together --data DATA --out RUN --minutes 25 --device cuda --loaders 15 --batch 2 \
+        --weights model/weights/compact.safetensors --apart patient19 \
+        --beside difference-weighting --beside single --beside longitudinal-concat --beside difference-weighting:full
+
+    batch   0   1   2   3 ...    even: nothing of the patient who is kept apart; odd: from everybody
+    main    *   *   *   *        and an older one, mirrored, where it would have to wait for the next
+    beside  *       *            or none of them, where they have had their part of the time
+"""
+
+import argparse
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from model.dataset import Example, PairStream, Place, Source, SyntheticPairs
+from model.losses import DeepSupervision
+from model.recipes import RECIPES
+from model.train import Step, begun, export_run, update
+from model.training_log import TrainingLog
+from model.training_pool import check_pool
+from model.training_settings import TrainingScans, TrainingSettings, length, over, settings_as_text
+from model.training_state import STATE, TrainingState, averaged, keep
+from model.zoo import METHODS, Method, Plan
+
+log = logging.getLogger("model.train")
+
+TURNS = 2
+"""Sources that take turns, batch by batch: without the patient who is kept apart, and everybody."""
+KEPT = 64
+"""Batches that wait to be learnt from once more, mirrored, when the stream keeps the GPU waiting."""
+IDLE_S = 0.005
+"""Such a wait."""
+POSITION = "position.txt"
+"""Batches that the run has had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """One network to use, and those beside it."""
+
+    main: TrainingSettings
+    beside: tuple[TrainingSettings, ...] = ()
+    """With the data, patch, batch and seed of `main`; their `hold_out` is what the even batches leave out."""
+    part: float = 0.6
+    """Of the time, at most, that those beside have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns(Source):
+    """The examples of one source after those of another, a batch each."""
+
+    sources: Sequence[Source]
+    batch: int
+
+    def example(self, number: int) -> Example:
+        """Of the source whose turn it is."""
+        return self.sources[number // self.batch % len(self.sources)].example(number)
+
+
+class _Learner:
+    """One run: its state, and what it writes."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        settings.out.mkdir(parents=True, exist_ok=True)
+        self.settings = settings
+        self.scans = TrainingScans()
+        self.state: TrainingState = begun(settings, self.scans)
+        self.rows = TrainingLog(settings.out, self.state.iteration)
+        self.used_s = 0.0
+        self._step = Step(self.state.network, DeepSupervision(lesion_balance=settings.lesion_balance))
+
+    def learn(self, batch: Sequence[Tensor], elapsed_s: float) -> None:
+        """One update; `elapsed_s`: of the whole run."""
+        started = time.perf_counter()
+        settings, state = self.settings, self.state
+        recipe = RECIPES[settings.recipe]
+        state.elapsed_s = elapsed_s
+        rate = recipe.rate(state.iteration, length(settings, state), learning_rate=settings.learning_rate)
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        loss = update(state, self._step, batch)
+        state.iteration += 1
+        self.rows.row(state.iteration, loss=loss, learning_rate=rate, elapsed_s=elapsed_s, validation_dice=None)
+        self.used_s += time.perf_counter() - started
+
+    def write(self) -> None:
+        """The checkpoint, and the averaged weights as every command takes them."""
+        settings, state = self.settings, self.state
+        keep(state, settings.out / STATE, settings_as_text(settings, self.scans))
+        weights = settings.out / f"{settings.method}.safetensors"
+        export_run(settings, self.scans, averaged(state), weights, state.iteration)
+
+
+def train_together(runs: Together) -> tuple[TrainingState, ...]:
+    """Trains all of them until `main` has had its iterations or its time; the states, `main` first.
+
+    A run that is stopped goes on from the last `save_every` batches.
+
+    Raises:
+        ValueError: no pool, or settings that do not agree.
+    """
+    main = runs.main
+    _check(runs)
+    torch.manual_seed(main.seed)
+    torch.set_num_threads(main.threads)
+    torch.backends.cudnn.benchmark = True  # every batch has the same shape
+    learners = [_Learner(settings) for settings in (main, *runs.beside)]
+    with ExitStack() as logs:
+        for one in learners:
+            logs.enter_context(one.rows)
+        _run(runs, learners)
+    return tuple(one.state for one in learners)
+
+
+def _run(runs: Together, learners: Sequence[_Learner]) -> None:
+    main, (first, *beside) = runs.main, learners
+    where = main.out / POSITION
+    position = int(where.read_text()) if where.exists() else 0
+    before = first.state.elapsed_s
+    started = time.perf_counter()
+    older: deque[list[Tensor]] = deque(maxlen=KEPT)
+    batches = iter(_batches(runs, position))
+    waited = 0.0
+    while not over(main, first.state):
+        if waited > IDLE_S and older:
+            first.learn(mirrored(older.popleft()), before + time.perf_counter() - started)
+        asked = time.perf_counter()
+        batch = [tensor.to(main.device) for tensor in next(batches)]
+        waited = time.perf_counter() - asked
+        elapsed = before + time.perf_counter() - started
+        first.learn(batch, elapsed)
+        if main.device != "cpu":
+            older.append(batch)
+        if position % TURNS == 0 and sum(one.used_s for one in beside) <= runs.part * (elapsed - before):
+            for one in beside:
+                one.learn(batch, elapsed)
+        position += 1
+        if position % main.save_every == 0 or over(main, first.state):
+            for one in learners:
+                one.write()
+            where.write_text(str(position))
+            log.info("%d batches, %s updates, %.0f s", position, [one.state.iteration for one in learners], elapsed)
+
+
+def mirrored(batch: Sequence[Tensor]) -> list[Tensor]:
+    """The same pairs, left and right exchanged."""
+    return [torch.flip(tensor, (-1,)) for tensor in batch]
+
+
+def _check(runs: Together) -> None:
+    main = runs.main
+    if main.data is None:
+        raise ValueError("data: expected a folder that synthetic pairs are made from")
+    for one in (main, *runs.beside):
+        check_pool(main.data, one.hold_out, main.marked_scans)
+    alike = {(one.data, one.patch, one.batch, one.seed, one.marked_scans) for one in (main, *runs.beside)}
+    if len(alike) > 1 or len({one.hold_out for one in runs.beside}) > 1:
+        raise ValueError("beside: expected the data, patch, batch and seed of the main run, and one patient apart")
+    if len({one.out for one in (main, *runs.beside)}) < 1 + len(runs.beside):
+        raise ValueError("beside: expected a folder for each run")
+
+
+def _batches(runs: Together, position: int) -> DataLoader[tuple[Tensor, ...]]:
+    main = runs.main
+    apart = runs.beside[0].hold_out if runs.beside else main.hold_out
+    turns = Turns(sources=[_source(main, hold_out) for hold_out in (apart, main.hold_out)], batch=main.batch)
+    place = Place(first=main.seed * 1_000_000 // main.batch // TURNS * TURNS + position, size=main.batch)
+    return DataLoader(
+        PairStream([turns], [1.0], place),
+        batch_size=main.batch,
+        num_workers=main.loaders,
+        prefetch_factor=6 if main.loaders else None,
+        multiprocessing_context="spawn" if main.loaders else None,
+    )
+
+
+def _source(main: TrainingSettings, hold_out: tuple[str, ...]) -> Source:
+    assert main.data is not None  # noqa: S101 (checked)
+    return SyntheticPairs(
+        data=main.data,
+        cache=main.kept_in / "pool",
+        patch=main.patch,
+        hold_out=hold_out,
+        marked_scans=main.marked_scans,
+    )
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--method", default="difference-weighting")
+    parser.add_argument("--weights", type=Path, help="that the main run begins with")
+    parser.add_argument("--learning-rate", type=float, help="of the main run")
+    parser.add_argument("--beside", action="append", default=[], metavar="METHOD[:PLAN]")
+    parser.add_argument("--part", type=float, default=0.6)
+    parser.add_argument("--apart", action="append", default=[], metavar="PATIENT")
+    parser.add_argument("--marked-scans", type=Path)
+    parser.add_argument("--patch", type=int, nargs=3, default=(80, 96, 80))
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--iterations", type=int, default=1_000_000)
+    parser.add_argument("--ema-decay", type=float, default=0.99)
+    parser.add_argument("--save-every", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--loaders", type=int, default=1)
+    parser.add_argument("--device", default="cuda")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    train_together(runs_of(arguments))
+
+
+def runs_of(arguments: argparse.Namespace) -> Together:
+    """The runs that a command line asks for."""
+    out: Path = arguments.out
+    shared = TrainingSettings(
+        out=out / "main",
+        data=arguments.data,
+        method=arguments.method,
+        marked_scans=arguments.marked_scans,
+        patch=tuple(arguments.patch),
+        batch=arguments.batch,
+        minutes=arguments.minutes,
+        iterations=arguments.iterations,
+        ema_decay=arguments.ema_decay,
+        save_every=arguments.save_every,
+        seed=arguments.seed,
+        loaders=arguments.loaders,
+        device=arguments.device,
+        cache=out.parent,
+    )
+    beside = [
+        replace(
+            shared,
+            out=out / name.replace(":", "-"),
+            method=_method(name),
+            plan=_plan(name),
+            hold_out=tuple(arguments.apart),
+        )
+        for name in arguments.beside
+    ]
+    main_run = replace(shared, weights=arguments.weights, learning_rate=arguments.learning_rate)
+    return Together(main=main_run, beside=tuple(beside), part=arguments.part)
+
+
+def _method(name: str) -> Method:
+    method = name.split(":", maxsplit=1)[0]
+    if method not in METHODS:
+        raise ValueError(f"beside: expected one of {', '.join(METHODS)}, saw {method}")
+    return method
+
+
+def _plan(name: str) -> Plan:
+    return "full" if name.endswith(":full") else "compact"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Several networks on one stream: who learns from what, and that a stopped run goes on where it was."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.checkpoint import load
+from model.dataset import Example
+from model.train_together import Together, Turns, mirrored, train_together
+from model.training_settings import TrainingSettings
+from model.training_state import STATE
+from model.unet import UNetConfig
+from model.zoo import Method, Plan
+from tests.fixtures.synthetic_pool import write_pool
+
+
+def tiny(_plan: Plan, method: Method = "difference-weighting") -> UNetConfig:
+    """Two stages of few features."""
+    return UNetConfig(
+        variant="concat" if method == "longitudinal-concat" else method,
+        features=(8, 16),
+        kernels=((3, 3, 3),) * 2,
+        strides=((1, 1, 1), (2, 2, 2)),
+        encoder_convs=(1, 1),
+        decoder_convs=(1,),
+    )
+
+
+@pytest.fixture(autouse=True)
+def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.train.plan", tiny)
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pool(tmp_path_factory.mktemp("pool"))
+
+
+@pytest.fixture
+def runs(pool: Path, tmp_path: Path) -> Together:
+    main = TrainingSettings(
+        out=tmp_path / "main", data=pool, patch=(24, 24, 24), iterations=6, batch=2, loaders=0, save_every=3
+    )
+    methods: tuple[Method, ...] = ("difference-weighting", "single")
+    beside = [replace(main, out=tmp_path / m, method=m, hold_out=("patient19",)) for m in methods]
+    return Together(main=main, beside=tuple(beside), part=1.0)
+
+
+class Numbered:
+    """Says who was asked for which example."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.asked: list[int] = []
+
+    def example(self, number: int) -> Example:
+        self.asked.append(number)
+        one = torch.zeros(())
+        return one, one, one, one
+
+
+def test_two_sources_take_turns_a_batch_each():
+    apart, everybody = Numbered("apart"), Numbered("everybody")
+    turns = Turns(sources=[apart, everybody], batch=2)
+    for number in range(8):
+        turns.example(number)
+    assert (apart.asked, everybody.asked) == ([0, 1, 4, 5], [2, 3, 6, 7])
+
+
+def test_those_beside_learn_from_every_second_batch_and_all_are_written(runs: Together):
+    main, *beside = train_together(runs)
+    assert main.iteration == 6
+    assert [one.iteration for one in beside] == [3, 3]
+    for one in (runs.main, *runs.beside):
+        model = load(one.out / f"{one.method}.safetensors")
+        assert model.config == tiny("compact", one.method)
+        assert ("without patient19" in model.card.record) == (one is not runs.main)
+
+
+def test_those_beside_who_have_had_their_time_wait(runs: Together):
+    main, *beside = train_together(replace(runs, part=0.0))
+    assert main.iteration == 6
+    assert [one.iteration for one in beside] == [1, 1]  # they begin before any time has been used
+
+
+def test_a_stopped_run_ends_as_one_that_was_not(runs: Together, tmp_path: Path):
+    whole = train_together(runs)
+    others = [replace(one, out=tmp_path / "again" / one.out.name) for one in (runs.main, *runs.beside)]
+    again = replace(runs, main=others[0], beside=tuple(others[1:]))
+    train_together(replace(again, main=replace(others[0], iterations=4)))
+    for folder in (one.out for one in others):  # its rates were those of a shorter run: only the place is looked at
+        assert (folder / STATE).exists()
+    resumed = train_together(again)
+    assert [one.iteration for one in resumed] == [one.iteration for one in whole]
+
+
+def test_mirroring_exchanges_left_and_right_of_scans_and_targets():
+    batch = [torch.arange(2.0 * 3).reshape(1, 1, 1, 2, 3) + n for n in range(4)]
+    for before, after in zip(batch, mirrored(batch), strict=True):
+        assert torch.equal(after[..., 0], before[..., 2])
+
+
+def test_settings_that_do_not_agree_are_refused(runs: Together, tmp_path: Path):
+    other = replace(runs.beside[0], out=tmp_path / "other", seed=5)
+    with pytest.raises(ValueError, match="patch, batch and seed"):
+        train_together(replace(runs, beside=(other,)))
+    with pytest.raises(ValueError, match="a folder for each run"):
+        train_together(replace(runs, beside=(replace(runs.beside[0], out=runs.main.out),)))
+    with pytest.raises(ValueError, match="data"):
+        train_together(replace(runs, main=replace(runs.main, data=None)))
