@@ -1,6 +1,6 @@
 """Prediction of a real pair on a GPU beside the CPU: seconds, GPU memory, and how far the masks agree.
 
-    python benchmarks/cuda.py [--data DATA] [--weights WEIGHTS] [--repeats 3]
+    python benchmarks/gpu_prediction.py [--data DATA] [--weights WEIGHTS] [--repeats 3]
 
 Patient19's scan and a simulated rescan, both time points, as the service predicts them (no mirroring, empty tiles left
 out). The yardstick is fp32 on the CPU. `full` is the paper's plan, 31.2 M parameters, with random weights: a
