@@ -101,7 +101,7 @@ def test_the_report_is_signed_with_the_key_of_the_installation(followed: Followe
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
 def test_a_lesion_is_one_row_with_its_volume_at_every_visit(followed: Followed, course: Course) -> None:
     row = row_of(course, followed.report)
-    # the shipped weights draw a lesion that will grow too large before it does: their card says so
+    # the shipped weights draw this one too large while it is small (decision 0024)
     within = 0.4 if course.name == "grows" else 0.25
 
     for at, truth in zip(row.visits, course.volumes_mm3, strict=True):
