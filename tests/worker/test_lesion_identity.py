@@ -79,7 +79,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             baseline=folder / "0" if found else None,
             follow_up=folder / str(visit),
             out=folder / f"out{visit}",
-            options=CompareOptions(missing_t1="flair_only", certainty=False),
+            options=CompareOptions(missing_t1="flair_only", certainty=False, mask_only_changes="keep"),
             job_id=f"job-{visit}",
             earlier=found[-1] if found else None,
         )
