@@ -41,8 +41,8 @@ TURNS = 2
 """Sources that take turns, batch by batch: without the patient who is kept apart, and everybody."""
 KEPT = 64
 """Batches that wait to be learnt from once more, mirrored, when the stream keeps the GPU waiting."""
-IDLE_S = 0.005
-"""Such a wait."""
+IDLE_S = 0.02
+"""Such a wait: longer than a batch that is ready takes to hand over."""
 POSITION = "position.txt"
 """Batches that the run has had."""
 
@@ -138,11 +138,12 @@ def _run(runs: Together, learners: Sequence[_Learner]) -> None:
         if waited > IDLE_S and older:
             first.learn(mirrored(older.popleft()), before + time.perf_counter() - started)
         asked = time.perf_counter()
-        batch = [tensor.to(main.device) for tensor in next(batches)]
+        painted = next(batches)
         waited = time.perf_counter() - asked
+        batch = [tensor.to(main.device) for tensor in painted]
         elapsed = before + time.perf_counter() - started
         first.learn(batch, elapsed)
-        if main.device != "cpu":
+        if main.loaders:  # else it painted this one itself, which is no waiting
             older.append(batch)
         if position % TURNS == 0 and sum(one.used_s for one in beside) <= runs.part * (elapsed - before):
             for one in beside:

@@ -8,7 +8,7 @@ import torch
 
 from model.checkpoint import load
 from model.dataset import Example
-from model.train_together import Together, Turns, mirrored, train_together
+from model.train_together import POSITION, Together, Turns, mirrored, train_together
 from model.training_settings import TrainingSettings
 from model.training_state import STATE
 from model.unet import UNetConfig
@@ -94,6 +94,24 @@ def test_a_stopped_run_ends_as_one_that_was_not(runs: Together, tmp_path: Path):
         assert (folder / STATE).exists()
     resumed = train_together(again)
     assert [one.iteration for one in resumed] == [one.iteration for one in whole]
+
+
+@pytest.mark.parametrize(("idle_s", "batches"), [(-1.0, 4), (60.0, 6)])
+def test_where_main_would_wait_it_learns_from_an_older_batch_mirrored(
+    runs: Together, monkeypatch: pytest.MonkeyPatch, idle_s: float, batches: int
+):
+    scan, target = torch.randn(2, 2, 24, 24, 24), torch.zeros(2, 1, 24, 24, 24, dtype=torch.int64)
+    target[:, :, :12, :12, :6] = 1
+    learnt: list[torch.Tensor] = []
+    monkeypatch.setattr("model.train_together.IDLE_S", idle_s)
+    monkeypatch.setattr("model.train_together._batches", lambda *_: [[scan, scan + 0.1, target, target]] * 9)
+    monkeypatch.setattr("model.train_together.update", lambda _state, _step, batch: learnt.append(batch[2]) or 0.5)
+    alone = Together(main=replace(runs.main, loaders=1))
+    train_together(alone)
+    assert len(learnt) in {6, 7}
+    assert (alone.main.out / POSITION).read_text() == str(batches)
+    again = [bool(one[0, 0, 0, 0, -1]) for one in learnt]  # left and right exchanged
+    assert sum(not one for one in again) == batches
 
 
 def test_mirroring_exchanges_left_and_right_of_scans_and_targets():
