@@ -62,6 +62,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("model/weights/compact.safetensors"))
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.error("torch sees no CUDA device here")
     torch.set_flush_denormal(True)
     pair = real_pair(held_out_pool(arguments.data, arguments.cache, PATIENT).anatomies[0])
     scans = torch.from_numpy(pair.prior), torch.from_numpy(pair.current)
@@ -85,6 +87,8 @@ def predicted(network: PairNetwork, scans: Sequence[torch.Tensor], patch: Triple
     axes = (0, 1, 2) if way.mirrored else ()
     settings = WindowSettings(patch=patch, bf16=way.bf16, skip_empty=True, mirror_axes=axes)
     times = []
+    if way.device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
     for _ in range(1 if way.device == "cpu" else repeats + 1):
         began = time.perf_counter()
         maps = predict_pair(network, baseline, follow_up, settings=settings, progress=lambda _: None)

@@ -100,13 +100,17 @@ def train(
         with TrainingLog(settings.out, state.iteration) if rank == 0 else _Silent() as rows, freed_memory_kept():
             _run(settings, state, step, scans, rows, report or _quiet)
     elif rank == 0:
-        export_run(settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
+        _export(settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
     return state
 
 
-def export_run(
-    settings: TrainingSettings, scans: TrainingScans, network: PairNetwork, path: Path, iteration: int
-) -> None:
+def write_run(settings: TrainingSettings, scans: TrainingScans, state: TrainingState) -> None:
+    """The checkpoint, and the averaged weights as every command takes them."""
+    keep(state, settings.out / STATE, settings_as_text(settings, scans))
+    _export(settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration)
+
+
+def _export(settings: TrainingSettings, scans: TrainingScans, network: PairNetwork, path: Path, iteration: int) -> None:
     """Writes weights that every command takes, with a line on how they came about."""
     card = Card(name=settings.method, record=record(settings, scans, iteration))
     mirrored = MIRRORED_SYNTHETIC if settings.data is not None else MIRRORED
@@ -121,17 +125,11 @@ def _run(
     rows: "TrainingLog | _Silent",
     report: Report,
 ) -> None:
-    recipe = RECIPES[settings.recipe]
     rank, _ = ranks()
     batches = _batches(settings, scans, state.iteration)
     started = time.perf_counter() - state.elapsed_s
     for batch in batches:
-        torch.manual_seed(settings.seed + state.iteration)  # some losses draw: the same after a stop
-        rate = recipe.rate(state.iteration, length(settings, state), learning_rate=settings.learning_rate)
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
-        value = update(state, step, batch)
-        state.iteration += 1
+        value, rate = iterate(settings, state, step, batch)
         state.elapsed_s = time.perf_counter() - started
         last = agreed(over(settings, state))
         dice = None
@@ -142,13 +140,24 @@ def _run(
         if state.iteration % 20 == 0:
             log.info("iteration %d  loss %.4f  %.1f s", state.iteration, value, state.elapsed_s)
         if rank == 0 and (last or state.iteration % settings.save_every == 0):
-            keep(state, settings.out / STATE, settings_as_text(settings, scans))
-            export_run(
-                settings, scans, averaged(state), settings.out / f"{settings.method}.safetensors", state.iteration
-            )
+            write_run(settings, scans, state)
         report(state.iteration, value, state.iteration / length(settings, state))
         if last:
             return
+
+
+def iterate(
+    settings: TrainingSettings, state: TrainingState, step: nn.Module, batch: Sequence[Tensor]
+) -> tuple[float, float]:
+    """One iteration at the rate that is due; the loss before it, and the rate."""
+    torch.manual_seed(settings.seed + state.iteration)  # some losses draw: the same after a stop
+    recipe = RECIPES[settings.recipe]
+    rate = recipe.rate(state.iteration, length(settings, state), learning_rate=settings.learning_rate)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    value = update(state, step, batch)
+    state.iteration += 1
+    return value, rate
 
 
 def update(state: TrainingState, step: nn.Module, batch: Sequence[Tensor]) -> float:
@@ -179,7 +188,7 @@ def _validate(settings: TrainingSettings, state: TrainingState, scans: TrainingS
     if found > state.best:
         state.best = found
         best = settings.out / f"{settings.method}-best.safetensors"
-        export_run(settings, scans, averaged(state), best, state.iteration)
+        _export(settings, scans, averaged(state), best, state.iteration)
     return found
 
 
@@ -221,8 +230,15 @@ def _batches(settings: TrainingSettings, scans: TrainingScans, iteration: int) -
     rank, count = ranks()
     sources, shares = _sources(settings, scans)
     first = settings.seed * 1_000_000 // settings.batch + iteration * count
+    return loader_of(sources, shares, Place(first=first, size=settings.batch, rank=rank, ranks=count), settings)
+
+
+def loader_of(
+    sources: Sequence[Source], shares: Sequence[float], place: Place, settings: TrainingSettings
+) -> DataLoader[tuple[Tensor, ...]]:
+    """Batches of a place, made by as many processes as the settings say."""
     return DataLoader(
-        PairStream(sources, shares, Place(first=first, size=settings.batch, rank=rank, ranks=count)),
+        PairStream(sources, shares, place),
         batch_size=settings.batch,
         num_workers=settings.loaders,
         prefetch_factor=6 if settings.loaders else None,
@@ -230,20 +246,29 @@ def _batches(settings: TrainingSettings, scans: TrainingScans, iteration: int) -
     )
 
 
+def painted_pairs(settings: TrainingSettings) -> SyntheticPairs:
+    """The synthetic pairs of a run.
+
+    Raises:
+        ValueError: no folder to make them from, or nothing to make them of in it.
+    """
+    if settings.data is None:
+        raise ValueError("data: expected a folder that synthetic pairs are made from")
+    check_pool(settings.data, settings.hold_out, settings.marked_scans)
+    return SyntheticPairs(
+        data=settings.data,
+        cache=settings.kept_in / "pool",
+        patch=settings.patch,
+        hold_out=settings.hold_out,
+        marked_scans=settings.marked_scans,
+    )
+
+
 def _sources(settings: TrainingSettings, scans: TrainingScans) -> tuple[list[Source], list[float]]:
     sources: list[Source] = []
     shares = []
     if settings.data is not None:
-        check_pool(settings.data, settings.hold_out, settings.marked_scans)
-        sources.append(
-            SyntheticPairs(
-                data=settings.data,
-                cache=settings.kept_in / "pool",
-                patch=settings.patch,
-                hold_out=settings.hold_out,
-                marked_scans=settings.marked_scans,
-            )
-        )
+        sources.append(painted_pairs(settings))
         shares.append(settings.synthetic_share if scans.training else 1.0)
     if scans.training:
         recipe = RECIPES[settings.recipe]

@@ -5,7 +5,7 @@ compare with it and with each other, which see the same samples in the same orde
 
     python -m model.train_together --data DATA --out RUN --minutes 25 --device cuda --loaders 15 --batch 2 \
         --weights model/weights/compact.safetensors --apart patient19 \
-        --beside difference-weighting --beside single --beside longitudinal-concat --beside difference-weighting:full
+        --beside difference-weighting --beside single --beside longitudinal-concat
 
     batch   0   1   2   3 ...    even: nothing of the patient who is kept apart; odd: from everybody
     main    *   *   *   *        and an older one, mirrored, where it would have to wait for the next
@@ -25,14 +25,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from model.dataset import Example, PairStream, Place, Source, SyntheticPairs
+from model.dataset import Example, Place, Source
 from model.losses import DeepSupervision
-from model.recipes import RECIPES
-from model.train import Step, begun, export_run, update
+from model.train import Step, begun, iterate, loader_of, painted_pairs, write_run
 from model.training_log import TrainingLog
-from model.training_pool import check_pool
-from model.training_settings import TrainingScans, TrainingSettings, length, over, settings_as_text
-from model.training_state import STATE, TrainingState, averaged, keep
+from model.training_settings import TrainingScans, TrainingSettings, over
+from model.training_state import TrainingState
 from model.zoo import METHODS, Method, Plan
 
 log = logging.getLogger("model.train")
@@ -83,25 +81,16 @@ class _Learner:
         self._step = Step(self.state.network, DeepSupervision(lesion_balance=settings.lesion_balance))
 
     def learn(self, batch: Sequence[Tensor], elapsed_s: float) -> None:
-        """One update; `elapsed_s`: of the whole run."""
+        """One iteration; `elapsed_s`: of the whole run."""
         started = time.perf_counter()
-        settings, state = self.settings, self.state
-        recipe = RECIPES[settings.recipe]
-        state.elapsed_s = elapsed_s
-        rate = recipe.rate(state.iteration, length(settings, state), learning_rate=settings.learning_rate)
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
-        loss = update(state, self._step, batch)
-        state.iteration += 1
-        self.rows.row(state.iteration, loss=loss, learning_rate=rate, elapsed_s=elapsed_s, validation_dice=None)
+        self.state.elapsed_s = elapsed_s
+        loss, rate = iterate(self.settings, self.state, self._step, batch)
+        self.rows.row(self.state.iteration, loss=loss, learning_rate=rate, elapsed_s=elapsed_s, validation_dice=None)
         self.used_s += time.perf_counter() - started
 
     def write(self) -> None:
-        """The checkpoint, and the averaged weights as every command takes them."""
-        settings, state = self.settings, self.state
-        keep(state, settings.out / STATE, settings_as_text(settings, self.scans))
-        weights = settings.out / f"{settings.method}.safetensors"
-        export_run(settings, self.scans, averaged(state), weights, state.iteration)
+        """The checkpoint and the weights."""
+        write_run(self.settings, self.scans, self.state)
 
 
 def train_together(runs: Together) -> tuple[TrainingState, ...]:
@@ -163,11 +152,7 @@ def mirrored(batch: Sequence[Tensor]) -> list[Tensor]:
 
 def _check(runs: Together) -> None:
     main = runs.main
-    if main.data is None:
-        raise ValueError("data: expected a folder that synthetic pairs are made from")
-    for one in (main, *runs.beside):
-        check_pool(main.data, one.hold_out, main.marked_scans)
-    alike = {(one.data, one.patch, one.batch, one.seed, one.marked_scans) for one in (main, *runs.beside)}
+    alike = {(one.data, one.kept_in, one.patch, one.batch, one.seed, one.marked_scans) for one in (main, *runs.beside)}
     if len(alike) > 1 or len({one.hold_out for one in runs.beside}) > 1:
         raise ValueError("beside: expected the data, patch, batch and seed of the main run, and one patient apart")
     if len({one.out for one in (main, *runs.beside)}) < 1 + len(runs.beside):
@@ -176,27 +161,10 @@ def _check(runs: Together) -> None:
 
 def _batches(runs: Together, position: int) -> DataLoader[tuple[Tensor, ...]]:
     main = runs.main
-    apart = runs.beside[0].hold_out if runs.beside else main.hold_out
-    turns = Turns(sources=[_source(main, hold_out) for hold_out in (apart, main.hold_out)], batch=main.batch)
-    place = Place(first=main.seed * 1_000_000 // main.batch // TURNS * TURNS + position, size=main.batch)
-    return DataLoader(
-        PairStream([turns], [1.0], place),
-        batch_size=main.batch,
-        num_workers=main.loaders,
-        prefetch_factor=6 if main.loaders else None,
-        multiprocessing_context="spawn" if main.loaders else None,
-    )
-
-
-def _source(main: TrainingSettings, hold_out: tuple[str, ...]) -> Source:
-    assert main.data is not None  # noqa: S101 (checked)
-    return SyntheticPairs(
-        data=main.data,
-        cache=main.kept_in / "pool",
-        patch=main.patch,
-        hold_out=hold_out,
-        marked_scans=main.marked_scans,
-    )
+    apart = runs.beside[0] if runs.beside else main
+    turns = Turns(sources=[painted_pairs(apart), painted_pairs(main)], batch=main.batch)
+    first = main.seed * 1_000_000 // main.batch // TURNS * TURNS + position
+    return loader_of([turns], [1.0], Place(first=first, size=main.batch), main)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,12 @@ def _cached(path: Path, make: Any) -> Anatomy:
 
 
 def _stored(path: Path) -> Anatomy:
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, _changed_ns: int) -> Anatomy:
+    """Read once: two pools of a process share it, and what is kept of it (`model.patch_anatomy.canvas`)."""
     stored = np.load(path)
     values: dict[str, Any] = {name: stored.get(name) for name in Anatomy.__slots__}
     return Anatomy(**{**values, "name": str(values["name"])})

@@ -18,19 +18,13 @@ from model.recipes import RECIPES
 from model.train import train
 from model.training_settings import TrainingScans, TrainingSettings
 from model.training_state import STATE
-from model.unet import UNetConfig, build_unet
+from model.unet import build_unet
 from model.validation import validation_dice
+from tests.fixtures import tiny_unet
 from tests.fixtures.synthetic_pool import write_pool
 
-TINY = UNetConfig(
-    variant="difference-weighting",
-    features=(8, 16),
-    kernels=((3, 3, 3),) * 2,
-    strides=((1, 1, 1), (2, 2, 2)),
-    encoder_convs=(1, 1),
-    decoder_convs=(1,),
-)
-"""Two stages of few features: the whole machinery, a tenth of the cost."""
+TINY = tiny_unet.TINY.model_copy(update={"features": (8, 16)})
+"""A network that learns something."""
 
 
 @pytest.fixture(autouse=True)

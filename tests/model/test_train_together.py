@@ -8,24 +8,19 @@ import torch
 
 from model.checkpoint import load
 from model.dataset import Example
+from model.train import painted_pairs
 from model.train_together import POSITION, Together, Turns, mirrored, train_together
 from model.training_settings import TrainingSettings
 from model.training_state import STATE
 from model.unet import UNetConfig
 from model.zoo import Method, Plan
 from tests.fixtures.synthetic_pool import write_pool
+from tests.fixtures.tiny_unet import TINY
 
 
 def tiny(_plan: Plan, method: Method = "difference-weighting") -> UNetConfig:
-    """Two stages of few features."""
-    return UNetConfig(
-        variant="concat" if method == "longitudinal-concat" else method,
-        features=(8, 16),
-        kernels=((3, 3, 3),) * 2,
-        strides=((1, 1, 1), (2, 2, 2)),
-        encoder_convs=(1, 1),
-        decoder_convs=(1,),
-    )
+    """Of `single` and `difference-weighting`, which are variants by their own names."""
+    return TINY.model_copy(update={"variant": method})
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +64,12 @@ def test_two_sources_take_turns_a_batch_each():
     assert (apart.asked, everybody.asked) == ([0, 1, 4, 5], [2, 3, 6, 7])
 
 
+def test_both_sources_share_what_they_are_painted_into(runs: Together):
+    apart, everybody = (painted_pairs(one).pool for one in (runs.beside[0], runs.main))
+    assert {one.name for one in everybody.anatomies} - {one.name for one in apart.anatomies} == {"patient19"}
+    assert all(any(one is other for other in everybody.anatomies) for one in apart.anatomies)
+
+
 def test_those_beside_learn_from_every_second_batch_and_all_are_written(runs: Together):
     main, *beside = train_together(runs)
     assert main.iteration == 6
@@ -105,7 +106,7 @@ def test_where_main_would_wait_it_learns_from_an_older_batch_mirrored(
     learnt: list[torch.Tensor] = []
     monkeypatch.setattr("model.train_together.IDLE_S", idle_s)
     monkeypatch.setattr("model.train_together._batches", lambda *_: [[scan, scan + 0.1, target, target]] * 9)
-    monkeypatch.setattr("model.train_together.update", lambda _state, _step, batch: learnt.append(batch[2]) or 0.5)
+    monkeypatch.setattr("model.train.update", lambda _state, _step, batch: learnt.append(batch[2]) or 0.5)
     alone = Together(main=replace(runs.main, loaders=1))
     train_together(alone)
     assert len(learnt) in {6, 7}
