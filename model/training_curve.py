@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 WINDOW = 50
-"""Iterations in the running mean: the loss of one example says little."""
+"""Iterations in the running mean: the loss of one batch says little."""
 
 Values = Float[NDArray[Any], " _n"]
 
@@ -25,7 +25,7 @@ def draw_curve(log: Path, path: Path) -> None:
     iterations, loss, rate = read_log(log)
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axis = figure.subplots()
-    axis.plot(iterations, loss, ".", color="0.8", markersize=2, label="loss of an example")
+    axis.plot(iterations, loss, ".", color="0.8", markersize=2, label="loss of a batch")
     width = min(WINDOW, len(loss))
     axis.plot(iterations[width - 1 :], running_mean(loss, width), color="#c02020", label=f"mean of {width}")
     axis.set(xlabel="iteration", ylabel="Dice + cross-entropy", ylim=(0, float(np.percentile(loss, 99)) * 1.05))

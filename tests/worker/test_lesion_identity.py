@@ -63,8 +63,9 @@ def test_a_folder_without_a_result_is_no_earlier_result(tmp_path: Path) -> None:
 
 DAYS = (date(2022, 4, 9), date(2023, 4, 9))
 BRIGHT = 2.0
-"""Between cortex and lesion, in standard deviations of the brain. At 2.5 the part by which one lesion grows has just the
-half of its later contrast before: what decides whether it changed."""
+"""Between cortex and lesion, in standard deviations of the brain.
+
+At 2.5 the part by which one lesion grows has, before, just the half of its contrast that decides whether it changed."""
 
 
 @pytest.fixture(scope="module")
