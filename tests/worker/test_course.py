@@ -98,29 +98,9 @@ def test_the_report_is_signed_with_the_key_of_the_installation(followed: Followe
     assert (shown.exit_code, shown.stdout) == (0, "signature fits; comparable\n")
 
 
-DRAWN_TOO_LARGE = ("grows", 1)
-"""By the shipped weights, while it is small (decision 0024): weights that mend it fail the test below."""
-
-
-def visits_of(*, drawn_too_large: bool) -> list[tuple[Course, int]]:
-    all_visits = [(course, number) for course in COURSES for number in (1, 2, 3)]
-    return [one for one in all_visits if ((one[0].name, one[1]) == DRAWN_TOO_LARGE) is drawn_too_large]
-
-
-@pytest.mark.parametrize(("course", "visit"), visits_of(drawn_too_large=False))
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
+@pytest.mark.parametrize("visit", [1, 2, 3])
 def test_a_lesion_is_one_row_with_its_volume_at_every_visit(followed: Followed, course: Course, visit: int) -> None:
-    assert_volume(followed, course, visit)
-
-
-@pytest.mark.xfail(strict=True, reason="550 for 400 mm3: decision 0024")
-@pytest.mark.parametrize(("course", "visit"), visits_of(drawn_too_large=True))
-def test_the_small_state_of_the_lesion_that_grows_has_its_volume(
-    followed: Followed, course: Course, visit: int
-) -> None:
-    assert_volume(followed, course, visit)
-
-
-def assert_volume(followed: Followed, course: Course, visit: int) -> None:
     at, truth = row_of(course, followed.report).visits[visit - 1], course.volumes_mm3[visit - 1]
     assert (at.components > 0, at.covered) == (truth > 0, True)
     assert at.volume_mm3 == pytest.approx(truth, rel=0.25, abs=1.0)
