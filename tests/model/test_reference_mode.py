@@ -1,4 +1,4 @@
-"""The reference's own preprocessing and way back, on scans whose answers are known, and on fixtures that it made."""
+"""The reference's own preprocessing and way back, on scans whose answers are known (its own masks: test_predict)."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,6 @@ import pytest
 import SimpleITK as sitk
 
 from model.checkpoint import Preprocessing
-from model.longiseg import convert_longiseg
 from model.reference_mode import nonzero_box, preprocess, read_scan, segment
 from tests.fixtures.reference_scans import bright_voxels, cube, write
 
@@ -112,26 +111,3 @@ def test_an_image_of_four_dimensions_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="3 dimensions"):
         read_scan([path])
-
-
-@pytest.mark.shared_data
-@pytest.mark.slow
-@pytest.mark.parametrize("fixture", ["plain3", "concat3"])
-@pytest.mark.parametrize(("current", "prior"), [("t1", "t0"), ("t0", "t1"), ("t0", "t0")])
-def test_masks_equal_the_references(
-    shared_folder: Path, tmp_path: Path, fixture: str, current: str, prior: str
-) -> None:
-    folder = shared_folder / "parity" / fixture
-    members = convert_longiseg(folder / "model", tmp_path)
-    scans = {
-        time: read_scan([folder / "in" / f"p1_{time}_000{channel}.nii.gz" for channel in (0, 1)])
-        for time in {current, prior}
-    }
-
-    given = None if prior == current else scans[prior]
-    mask = segment(members, scans[current], given, progress=no_progress)
-
-    expected = sitk.ReadImage(str(folder / "expected" / f"p1_{current}_given_{prior}.nii.gz"))
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), sitk.GetArrayFromImage(expected))
-    np.testing.assert_allclose(mask.GetOrigin(), expected.GetOrigin(), atol=1e-4)
-    np.testing.assert_allclose(mask.GetDirection(), expected.GetDirection(), atol=1e-6)
