@@ -6,23 +6,20 @@
 The scans of a patient lie on one grid. Each is segmented given the one before it.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import SimpleITK as sitk
 
 from model.checkpoint import LoadedModel
+from model.patient_list import Patients
 from model.reference_mode import Crop, ReferenceScan, read_scan, segment
 
 PriorForFirst = Literal["self", "follow-up"]
 CHANNEL_DIGITS = 4
-
-Patients = Mapping[str, Sequence[str]]
-"""Scans of each patient in order of time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,26 +51,6 @@ class CaseOutcome:
     """None: its mask is written."""
 
 
-def read_patients(path: Path) -> Patients:
-    """The reference's `patients.json`.
-
-    Raises:
-        ValueError: not JSON, or not a list of scans for each patient.
-    """
-    try:
-        patients: Any = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError("patients: expected a JSON file") from error
-    if not isinstance(patients, dict) or not all(isinstance(scans, list) for scans in patients.values()):
-        raise ValueError("patients: expected an object with a list of scans for each patient")
-    names = [name for scans in patients.values() for name in scans]
-    if not all(isinstance(name, str) for name in names):
-        raise ValueError("patients: expected names of scans")
-    if len(set(names)) < len(names):
-        raise ValueError("patients: a scan is listed twice")
-    return patients
-
-
 def scans_in(folder: Path, ending: str) -> list[str]:
     """Names of the scans of a folder: its files without channel number and ending."""
     pattern = f"*_{'[0-9]' * CHANNEL_DIGITS}{ending}"
@@ -85,7 +62,7 @@ def cases(folder: Path, patients: Patients | None, options: FolderOptions, *, wi
 
     Args:
         folder: the scans.
-        patients: from `read_patients`.
+        patients: from `model.patient_list.read_patients`.
         options: the prior of a first scan, and the ending of the files.
         with_prior: the method looks at a prior; otherwise none is read, encoded or cropped to.
     """

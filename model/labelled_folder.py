@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.folder_prediction import CHANNEL_DIGITS, read_patients, scans_in
+from model.folder_prediction import CHANNEL_DIGITS, scans_in
+from model.patient_list import read_patients
 
 CHANNELS = ("T1", "FLAIR")
 """The order in which networks of ours take them."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from model.folder_prediction import Case, FolderOptions, cases, predict_folder, read_patients, scans_in
+from model.folder_prediction import Case, FolderOptions, cases, predict_folder, scans_in
+from model.patient_list import read_patients
 from tests.fixtures.reference_scans import bright_voxels, cube, write
 
 SELF = FolderOptions(mirroring=False)

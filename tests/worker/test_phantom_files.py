@@ -21,7 +21,7 @@ def coarse(visit):
 
 @pytest.fixture(scope="module")
 def pair():
-    return make_phantom_pair(PhantomOptions(baseline=coarse(SITE_A), follow_up=coarse(SITE_B)))
+    return make_phantom_pair(PhantomOptions(head_size=0.8, baseline=coarse(SITE_A), follow_up=coarse(SITE_B)))
 
 
 @pytest.fixture(scope="module")

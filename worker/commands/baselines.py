@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from model.folder_prediction import Patients
+from model.patient_list import Patients
 from worker.commands.samseg_method import predict_with_samseg
 
 Baseline = Callable[[Path, Patients, Path], None]

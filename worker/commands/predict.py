@@ -12,8 +12,9 @@ import torch
 from rich.console import Console
 
 from model.checkpoint import LoadedModel, load_all
-from model.folder_prediction import CaseOutcome, FolderOptions, PriorForFirst, cases, predict_folder, read_patients
+from model.folder_prediction import CaseOutcome, FolderOptions, PriorForFirst, cases, predict_folder
 from model.longiseg import convert_longiseg
+from model.patient_list import read_patients
 from model.reference_mode import Crop
 from model.zoo import takes_prior
 from service.contracts.input_errors import EmptyStudy, InvalidCheckpoint, InvalidOption, UnusableScans

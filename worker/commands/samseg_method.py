@@ -16,9 +16,10 @@ import SimpleITK as sitk
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from model.folder_prediction import CHANNEL_DIGITS, Case, CaseOutcome, Patients, scans_in
+from model.folder_prediction import CHANNEL_DIGITS, Case, CaseOutcome, scans_in
 from model.grid import Grid
 from model.longitudinal_mixture import segment_visits
+from model.patient_list import Patients
 from model.reference_mode import ReferenceScan, nonzero_mask, read_scan
 from model.resampling import onto_grid, resample
 from model.volume import Affine, Volume

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from model.change_scores import SCORED, ChangeScore, change_score, total
-from model.folder_prediction import Patients, read_patients
 from model.grid import Grid
 from model.metrics import Mask, Scores, mean_over_patients, score
+from model.patient_list import Patients, read_patients
 from model.statistics import Interval, PairedDifference, bootstrap_interval, paired_difference
 from service.contracts.input_errors import EmptyStudy, InvalidOption, UnusableScans
 from worker.commands.progress_bar import progress_bar
