@@ -168,13 +168,20 @@ def _batches(runs: Together, position: int) -> DataLoader[tuple[Tensor, ...]]:
 
 
 def main() -> None:
-    """Command line."""
+    """Trains what the command line asks for."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    train_together(runs_of())
+
+
+def runs_of(words: Sequence[str] | None = None) -> Together:
+    """The runs that a command line asks for; None: this process's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--method", default="difference-weighting")
     parser.add_argument("--weights", type=Path, help="that the main run begins with")
     parser.add_argument("--learning-rate", type=float, help="of the main run")
+    parser.add_argument("--lesion-balance", type=float, default=0.0, help="of the main run")
     parser.add_argument("--beside", action="append", default=[], metavar="METHOD[:PLAN]")
     parser.add_argument("--part", type=float, default=0.6)
     parser.add_argument("--apart", action="append", default=[], metavar="PATIENT")
@@ -188,13 +195,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--loaders", type=int, default=1)
     parser.add_argument("--device", default="cuda")
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train_together(runs_of(arguments))
-
-
-def runs_of(arguments: argparse.Namespace) -> Together:
-    """The runs that a command line asks for."""
+    arguments = parser.parse_args(words)
     out: Path = arguments.out
     shared = TrainingSettings(
         out=out / "main",
@@ -222,7 +223,12 @@ def runs_of(arguments: argparse.Namespace) -> Together:
         )
         for name in arguments.beside
     ]
-    main_run = replace(shared, weights=arguments.weights, learning_rate=arguments.learning_rate)
+    main_run = replace(
+        shared,
+        weights=arguments.weights,
+        learning_rate=arguments.learning_rate,
+        lesion_balance=arguments.lesion_balance,
+    )
     return Together(main=main_run, beside=tuple(beside), part=arguments.part)
 
 

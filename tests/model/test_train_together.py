@@ -9,7 +9,7 @@ import torch
 from model.checkpoint import load
 from model.dataset import Example
 from model.train import painted_pairs
-from model.train_together import POSITION, Together, Turns, mirrored, train_together
+from model.train_together import POSITION, Together, Turns, mirrored, runs_of, train_together
 from model.training_settings import TrainingSettings
 from model.training_state import STATE
 from model.unet import UNetConfig
@@ -129,3 +129,15 @@ def test_settings_that_do_not_agree_are_refused(runs: Together, tmp_path: Path):
         train_together(replace(runs, beside=(replace(runs.beside[0], out=runs.main.out),)))
     with pytest.raises(ValueError, match="data"):
         train_together(replace(runs, main=replace(runs.main, data=None)))
+
+
+def test_the_command_line_balances_the_main_run_alone():
+    words = "--data DATA --out RUN --minutes 9 --lesion-balance 0.03 --beside single --beside wu:full --apart patient19"
+    runs = runs_of(words.split())
+    assert runs.main.lesion_balance == 0.03
+    assert [one.lesion_balance for one in runs.beside] == [0, 0]
+    assert [(one.method, one.plan, one.out.name) for one in runs.beside] == [
+        ("single", "compact", "single"),
+        ("wu", "full", "wu-full"),
+    ]
+    assert (runs.main.hold_out, runs.beside[0].hold_out) == ((), ("patient19",))
