@@ -4,9 +4,9 @@
 
 Real pairs that the shipped weights were not trained on, on one core, both time points. The yardstick is the layout of
 the reference, tiles of the training patch at half a patch, mirrored along the axes that the weights allow. Of each
-layout: passes of the network, processor time as a part of the yardstick's, the Dice of its masks (lesion probability
-from 0.5) beside the yardstick's, and, as delivered (decision 0011), the marked volume found, and the changes and new
-lesions that lie away from every mark. `brain`: one tile that holds the whole image.
+layout: passes of the network, processor time as a part of the yardstick's, the Dice of its masks (from the weights'
+own voxel threshold) beside the yardstick's, and, as delivered (decision 0011), the marked volume found, and the changes
+and new lesions that lie away from every mark. `brain`: one tile that holds the whole image.
 """
 
 import argparse
@@ -30,7 +30,6 @@ from model.sliding_window import lesion_probabilities, tile_starts
 STRIDE = 16
 """The network halves four times: the sides of a tile are multiples of this."""
 STEPS = (0.5, 0.6, 0.75, 1.0)
-VOXEL = 0.5
 HEADINGS = "layout    mirrored passes   CPU          Dice  found  outside  new"
 
 
@@ -92,12 +91,13 @@ def outcome(model: LoadedModel, pair: RealPair, layout: Layout) -> Outcome:
         model.network, pair.baseline, pair.follow_up, patch=patch, mirror_axes=axes, step=layout.step
     )
     cpu_s = time.process_time() - began
+    card = model.card
     tiles = math.prod(len(tile_starts(n, p, layout.step)) for n, p in zip(size, patch, strict=True))
     return Outcome(
         passes=tiles * 2 ** len(axes),
         cpu_s=cpu_s,
-        masks=(maps[0] > VOXEL, maps[1] > VOXEL),
-        score=real_score(pair, *maps, Thresholds(voxel=VOXEL, lesion=model.card.lesion_threshold)),
+        masks=(maps[0] >= card.threshold, maps[1] >= card.threshold),
+        score=real_score(pair, *maps, Thresholds(voxel=card.threshold, lesion=card.lesion_threshold)),
     )
 
 
