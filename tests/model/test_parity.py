@@ -16,10 +16,8 @@ def no_progress(_: float) -> None:
     pass
 
 
-@pytest.mark.parametrize(
-    ("fixture", "mirroring"),
-    [("plain3", "plain"), ("concat3", "plain"), pytest.param("plain3", "tta", marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize("fixture", ["plain3", "concat3"])
+@pytest.mark.parametrize("mirroring", ["plain", pytest.param("tta", marks=pytest.mark.slow)])
 def test_logits_equal_the_references_for_every_pairing(
     shared_folder: Path, tmp_path: Path, fixture: str, mirroring: str
 ) -> None:

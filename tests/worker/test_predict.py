@@ -45,10 +45,12 @@ def test_the_references_folder_gives_the_references_masks(
     )
 
     assert done.returncode == 0, done.stderr
-    for made, expected in [("p1_t0", first), ("p1_t1", "p1_t1_given_t0")]:
-        np.testing.assert_array_equal(
-            array(tmp_path / f"{made}.nii.gz"), array(folder / "expected" / f"{expected}.nii.gz")
-        )
+    for name, pairing in [("p1_t0", first), ("p1_t1", "p1_t1_given_t0")]:
+        mask = sitk.ReadImage(str(tmp_path / f"{name}.nii.gz"))
+        expected = sitk.ReadImage(str(folder / "expected" / f"{pairing}.nii.gz"))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(mask), sitk.GetArrayFromImage(expected))
+        np.testing.assert_allclose(mask.GetOrigin(), expected.GetOrigin(), atol=1e-4)
+        np.testing.assert_allclose(mask.GetDirection(), expected.GetDirection(), atol=1e-6)
     assert (tmp_path / "plans.json").read_bytes() == (folder / "model" / "plans.json").read_bytes()
 
 
