@@ -21,8 +21,8 @@ from model.dataset import SyntheticPairs
 from model.kept_memory import freed_memory_kept
 from model.losses import DeepSupervision
 from model.recipes import RECIPES
-from model.train import Step, update
 from model.training_state import fresh
+from model.training_step import Step, update
 from model.zoo import build, plan
 
 SEED = 5

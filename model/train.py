@@ -19,9 +19,9 @@ from model.checkpoint import Card, Preprocessing, load, save
 from model.dataset import PairStream, Place, RealPairs, Source, SyntheticPairs
 from model.kept_memory import freed_memory_kept
 from model.losses import DeepSupervision
-from model.network import Batch, PairNetwork, Segmentation
+from model.network import PairNetwork
 from model.processes import agreed, ranks
-from model.recipes import CLIP, RECIPES
+from model.recipes import RECIPES
 from model.training_log import TrainingLog
 from model.training_pool import check_pool
 from model.training_settings import (
@@ -36,35 +36,19 @@ from model.training_settings import (
     settings_as_text,
 )
 from model.training_state import STATE, TrainingState, averaged, fresh, keep, restore
+from model.training_step import Step, iterate
 from model.validation import validation_dice
 from model.zoo import build, plan
 
 log = logging.getLogger("model.train")
 
-LARGEST_NORM = 1e6
-"""Ordinary gradients are below 100 before they are clipped. On an empty patch each InstanceNorm multiplies rounding
-errors by 300, up to 1e17 and infinity in bf16: clipped, that is a step in a random direction."""
 MIRRORED: tuple[int, ...] = (0, 1, 2)
 """Axes along which labelled scans are mirrored in training, as nnU-Net does: what prediction may average over."""
 MIRRORED_SYNTHETIC: tuple[int, ...] = (2,)
 """Painted heads are mirrored left to right only."""
-MOST_UNUSABLE = 100
-"""Unusable gradients in a row are no accident of the patches."""
 
 Report = Callable[[int, float, float], None]
 """Is told the iteration, its loss and the part of the run that is done; may raise to stop."""
-
-
-class Step(nn.Module):
-    """The loss as a forward pass, which is what DistributedDataParallel can share."""
-
-    def __init__(self, network: PairNetwork, segmentation: Segmentation) -> None:
-        super().__init__()
-        self.network, self.segmentation = network, segmentation
-
-    def forward(self, current: Tensor, prior: Tensor, target: Tensor, prior_target: Tensor) -> Tensor:
-        batch = Batch(current=current, prior=prior, target=target, prior_target=prior_target)
-        return self.network.loss(batch, self.segmentation)
 
 
 def train(
@@ -144,42 +128,6 @@ def _run(
         report(state.iteration, value, state.iteration / length(settings, state))
         if last:
             return
-
-
-def iterate(
-    settings: TrainingSettings, state: TrainingState, step: nn.Module, batch: Sequence[Tensor]
-) -> tuple[float, float]:
-    """One iteration at the rate that is due; the loss before it, and the rate."""
-    torch.manual_seed(settings.seed + state.iteration)  # some losses draw: the same after a stop
-    recipe = RECIPES[settings.recipe]
-    rate = recipe.rate(state.iteration, length(settings, state), learning_rate=settings.learning_rate)
-    for group in state.optimizer.param_groups:
-        group["lr"] = rate
-    value = update(state, step, batch)
-    state.iteration += 1
-    return value, rate
-
-
-def update(state: TrainingState, step: nn.Module, batch: Sequence[Tensor]) -> float:
-    """One update, none if the gradient cannot be used; the loss before it."""
-    device = next(state.network.parameters()).device
-    scans = [tensor.to(device, memory_format=torch.channels_last_3d) for tensor in batch[:2]]
-    targets = [tensor.to(device) for tensor in batch[2:]]
-    state.network.train()
-    with torch.autocast(device.type, dtype=torch.bfloat16):
-        value: Tensor = step(*scans, *targets)
-    state.optimizer.zero_grad(set_to_none=True)
-    value.backward()  # type: ignore[no-untyped-call]
-    norm = nn.utils.clip_grad_norm_(state.network.parameters(), CLIP)
-    if norm < LARGEST_NORM:
-        state.unusable = 0
-        state.optimizer.step()
-        state.average.update_parameters(state.network)
-    else:
-        state.unusable += 1
-    if state.unusable >= MOST_UNUSABLE:
-        raise ValueError(f"learning_rate: no usable gradient in the {MOST_UNUSABLE} iterations to {state.iteration}")
-    return value.item()
 
 
 def _validate(settings: TrainingSettings, state: TrainingState, scans: TrainingScans) -> float:

@@ -27,10 +27,11 @@ from torch.utils.data import DataLoader
 
 from model.dataset import Example, Place, Source
 from model.losses import DeepSupervision
-from model.train import Step, begun, iterate, loader_of, painted_pairs, write_run
+from model.train import begun, loader_of, painted_pairs, write_run
 from model.training_log import TrainingLog
 from model.training_settings import TrainingScans, TrainingSettings, over
 from model.training_state import TrainingState
+from model.training_step import Step, iterate
 from model.zoo import METHODS, Method, Plan
 
 log = logging.getLogger("model.train")

@@ -174,7 +174,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(settings: TrainingSettings, t
 def test_a_gradient_that_is_not_finite_changes_nothing_and_many_end_the_run(
     settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("model.train.MOST_UNUSABLE", 3)
+    monkeypatch.setattr("model.training_step.MOST_UNUSABLE", 3)
     lesion = np.zeros((24, 24, 24), np.int8)
     scan = np.full((2, 24, 24, 24), np.nan, np.float32)
     broken = PreparedPatient(name="p", scans=(scan,), lesions=(lesion,))

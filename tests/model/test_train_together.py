@@ -106,7 +106,7 @@ def test_where_main_would_wait_it_learns_from_an_older_batch_mirrored(
     learnt: list[torch.Tensor] = []
     monkeypatch.setattr("model.train_together.IDLE_S", idle_s)
     monkeypatch.setattr("model.train_together._batches", lambda *_: [[scan, scan + 0.1, target, target]] * 9)
-    monkeypatch.setattr("model.train.update", lambda _state, _step, batch: learnt.append(batch[2]) or 0.5)
+    monkeypatch.setattr("model.training_step.update", lambda _state, _step, batch: learnt.append(batch[2]) or 0.5)
     alone = Together(main=replace(runs.main, loaders=1))
     train_together(alone)
     assert len(learnt) in {6, 7}
