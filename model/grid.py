@@ -59,15 +59,27 @@ def network_grid(shape: tuple[int, int, int]) -> Grid:
     return Grid(shape=shape, affine=affine)
 
 
-def grid_around(points: Float[NDArray[Any], "n 3"], *, spacing_mm: float, margin_mm: float = 0.0) -> Grid:
-    """The smallest grid with isotropic spacing and `RAS_AXES` that contains all world points (mm, LPS)."""
-    along = points @ RAS_AXES
+def axes_of(affine: Affine) -> Float[NDArray[Any], "3 3"]:
+    """The orthonormal directions nearest to those of an affine's voxel axes: columns, world (LPS)."""
+    u, _, vt = np.linalg.svd(affine[:3, :3] / np.array(spacing_of(affine)))
+    return np.asarray(u @ vt)
+
+
+def grid_around(
+    points: Float[NDArray[Any], "n 3"],
+    *,
+    spacing_mm: float,
+    margin_mm: float = 0.0,
+    axes: Float[NDArray[Any], "3 3"] = RAS_AXES,
+) -> Grid:
+    """The smallest grid with isotropic spacing along orthonormal `axes` that contains all world points (mm, LPS)."""
+    along = points @ axes
     low = along.min(axis=0) - margin_mm
     high = along.max(axis=0) + margin_mm
     i, j, k = (int(n) for n in np.ceil((high - low) / spacing_mm) + 1)
     affine = np.eye(4)
-    affine[:3, :3] = RAS_AXES * spacing_mm
-    affine[:3, 3] = RAS_AXES @ low
+    affine[:3, :3] = axes * spacing_mm
+    affine[:3, 3] = axes @ low
     return Grid(shape=(i, j, k), affine=affine)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from model.grid import axes_of
 from model.volume import Affine, Volume
 
 # The metrics add up what their threads found in an order that differs from run to run, and the optimiser makes
@@ -25,7 +26,7 @@ def image_of(volume: Volume) -> Any:
     if np.abs(direction.T @ direction - np.eye(3)).max() > 1e-3:
         raise ValueError("affine: expected orthogonal voxel axes")
     image.SetSpacing(spacing.tolist())
-    image.SetDirection(_orthonormal(direction).ravel().tolist())
+    image.SetDirection(axes_of(volume.affine).ravel().tolist())
     image.SetOrigin(volume.affine[:3, 3].tolist())
     return image
 
@@ -62,8 +63,3 @@ def transform_of(matrix: Affine) -> Any:
     transform.SetMatrix(matrix[:3, :3].ravel().tolist())
     transform.SetTranslation(matrix[:3, 3].tolist())
     return transform
-
-
-def _orthonormal(direction: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    u, _, vt = np.linalg.svd(direction)
-    return np.asarray(u @ vt)

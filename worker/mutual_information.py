@@ -35,8 +35,9 @@ class Descent:
     between voxels, where the metric samples, are as exact, and a third of the time is saved."""
 
 
-FROM_AFAR = Descent(shrink=(4, 2), smoothing_mm=(4.0, 2.0), sampling=(1.0, 0.5))
-WORKING = Descent(shrink=(2, 1), smoothing_mm=(2.0, 0.0), sampling=(0.5, 0.2), smooth_gradients=False)
+FROM_AFAR = Descent(shrink=(2, 1), smoothing_mm=(4.0, 2.0), sampling=(1.0, 0.5))
+COARSE = Descent(shrink=(1,), smoothing_mm=(2.0,), sampling=(0.5,), smooth_gradients=False)
+WORKING = Descent(shrink=(1,), smoothing_mm=(0.0,), sampling=(0.2,), smooth_gradients=False)
 NATIVE = Descent(
     shrink=(1,),
     smoothing_mm=(0.0,),

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, ndimage
 
-from model.grid import Grid, corners, grid_around
+from model.grid import Grid, axes_of, corners, grid_around
 from model.preprocess import bounding_box
 from model.resampling import resample
 from model.volume import Affine, Volume, world_from_voxel
 from service.contracts.errors import RegistrationFailed
 from service.contracts.options import AlignmentKind, CommonSpace, CompareOptions
 from worker.case import IDENTITY_4X4, Alignment, PairAlignment
-from worker.mutual_information import FROM_AFAR, NATIVE, WORKING, Matcher
+from worker.mutual_information import COARSE, FROM_AFAR, NATIVE, WORKING, Matcher
 from worker.registration_flirt import flirt_fixed_from_moving
 
 
@@ -30,6 +30,8 @@ class RegistrationSettings:
     """affine: a difference in scale between the two scans is taken out of the volumes (decision 0002)."""
     common_space: CommonSpace = "half-way"
     """Where the visits meet (decision 0002)."""
+    coarse_spacing_mm: float = 3.0
+    """Of both images in the first passes: a pyramid smooths them whole, and of fine ones that took most of the time."""
     working_spacing_mm: float = 1.5
     native_spacing_mm: float = 0.75
     """Of the moving image in the last pass: its own voxels make the metric ripple where two grids nearly agree."""
@@ -134,20 +136,26 @@ def _moving_from_fixed(
     if settings.backend == "flirt":
         return np.linalg.inv(flirt_fixed_from_moving(fixed, moving, fixed_brain, rigid=rigid))
     descend = Matcher.rigid if rigid else Matcher.affine
-    small_fixed, small_moving = (working_image(v, settings.working_spacing_mm) for v in (fixed, moving))
-    mask = small_fixed.like(ndimage.binary_dilation(mask_on(fixed_brain, Grid.of(small_fixed), IDENTITY_4X4)))
-    if not mask.array.any():
-        raise RegistrationFailed("the brain mask is empty")
     try:
-        coarse = Matcher.of(small_fixed, small_moving, mask)
-        start = coarse.best_of([IDENTITY_4X4, moments_start(small_fixed, small_moving), *starts])
-        found = descend(coarse, coarse.rigid(start, FROM_AFAR), WORKING)
+        working = _isotropic(fixed, moving, fixed_brain, settings.working_spacing_mm)
+        start = working.best_of([IDENTITY_4X4, moments_start(fixed, moving), *starts])
+        coarse = _isotropic(fixed, moving, fixed_brain, settings.coarse_spacing_mm)
+        found = descend(coarse, coarse.rigid(start, FROM_AFAR), COARSE)
+        found = descend(working, found, WORKING)
         near, near_brain = _cut_to_brain(fixed, fixed_brain)
         fine = _fine_around(moving, near_brain, found, settings)
         refined = descend(Matcher.of(near, fine, near_brain), found, NATIVE)
     except RuntimeError as error:
         raise RegistrationFailed("the images do not overlap enough to be aligned") from error
     return refined if apart_mm(refined, found, fixed_brain) <= settings.largest_refinement_mm else found
+
+
+def _isotropic(fixed: Volume, moving: Volume, fixed_brain: Volume, spacing_mm: float) -> Matcher:
+    small_fixed, small_moving = (working_image(volume, spacing_mm) for volume in (fixed, moving))
+    mask = small_fixed.like(ndimage.binary_dilation(mask_on(fixed_brain, Grid.of(small_fixed), IDENTITY_4X4)))
+    if not mask.array.any():
+        raise RegistrationFailed("the brain mask is empty")
+    return Matcher.of(small_fixed, small_moving, mask)
 
 
 def _cut_to_brain(fixed: Volume, brain: Volume) -> tuple[Volume, Volume]:
@@ -158,9 +166,10 @@ def _cut_to_brain(fixed: Volume, brain: Volume) -> tuple[Volume, Volume]:
 
 
 def _fine_around(moving: Volume, brain: Volume, moving_from_fixed: Affine, settings: RegistrationSettings) -> Volume:
-    """The moving image around the brain at nearly its own resolution."""
+    """The moving image around the brain at nearly its own resolution, along its own axes: splines are cheap there."""
     points = world_from_voxel(moving_from_fixed, corners(Grid.of(brain)))
-    grid = grid_around(points, spacing_mm=settings.native_spacing_mm, margin_mm=10.0)
+    axes = axes_of(moving.affine)
+    grid = grid_around(points, spacing_mm=settings.native_spacing_mm, margin_mm=10.0, axes=axes)
     array = resample(moving, grid, volume_from_grid=IDENTITY_4X4, interpolation="cubic")
     return Volume(array=array, affine=grid.affine)
 

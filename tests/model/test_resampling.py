@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scipy import ndimage
 
-from model.grid import Grid, grid_around
+from model.grid import Grid, axes_of, grid_around
 from model.resampling import field_of_view, labels_onto_grid, onto_grid, resample
 from model.volume import Volume, world_from_voxel
 
@@ -36,6 +37,38 @@ def test_there_and_back_gives_the_image_again(interpolation, worst):
     seen = field_of_view(Volume(array=there, affine=grid.affine), Grid.of(image), volume_from_grid=IDENTITY)
     inner = seen & field_of_view(image, Grid.of(image), volume_from_grid=IDENTITY) & (image.array > 0.05)
     assert np.abs(back - image.array)[inner].max() < worst
+
+
+def test_cubic_values_along_shared_axes_are_simpleitks_b_splines():
+    image = blob(shape=(40, 36, 12))
+    image = image.like(image.array + 0.1 * np.random.default_rng(3).standard_normal(image.array.shape))
+    points = world_from_voxel(OBLIQUE, np.array([[-3.0, 4, -2], [30, 40, 13]]))  # beyond the image on both sides
+    fine = Grid(shape=(59, 47, 68), affine=OBLIQUE @ np.diag([0.6, 0.8, 0.25, 1]))
+    fine.affine[:3, 3] = points[0]
+
+    values = resample(image, fine, volume_from_grid=IDENTITY, interpolation="cubic")
+
+    read = sitk.GetImageFromArray(image.array.transpose(2, 1, 0).astype(np.float32))
+    steps = sitk.AffineTransform(3)
+    steps.SetMatrix(np.diag([0.6, 0.8, 0.25]).ravel().tolist())
+    steps.SetTranslation([-3.0, 4.0, -2.0])
+    like = sitk.Image(fine.shape, sitk.sitkFloat32)
+    expected = sitk.GetArrayFromImage(sitk.Resample(read, like, steps, sitk.sitkBSpline)).transpose(2, 1, 0)
+    seen = field_of_view(image, fine, volume_from_grid=IDENTITY)
+    assert 0.2 < seen.mean() < 0.9
+    assert (values[~seen] == 0).all()
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5)
+
+
+def test_a_grid_along_an_images_own_axes_holds_the_points_at_equal_steps():
+    corners_of_it = world_from_voxel(OBLIQUE, np.array([[0.0, 0, 0], [59, 0, 0], [0, 63, 0], [59, 63, 19]]))
+    grid = grid_around(corners_of_it, spacing_mm=0.75, margin_mm=2.0, axes=axes_of(OBLIQUE))
+    at = world_from_voxel(np.linalg.inv(grid.affine), corners_of_it)
+    assert grid.spacing == pytest.approx((0.75, 0.75, 0.75))
+    assert (at >= 2 / 0.75 - 1e-6).all()
+    assert (at <= np.array(grid.shape) - 1 - 2 / 0.75 + 1e-6).all()
+    directions = OBLIQUE[:3, :3] / np.linalg.norm(OBLIQUE[:3, :3], axis=0)
+    assert (np.sum(directions * grid.affine[:3, :3] / 0.75, axis=0) > 0.99).all()
 
 
 def test_a_translation_moves_the_centroid_by_the_same_mm():
