@@ -6,6 +6,7 @@
 The head's world is MNI152 turned to LPS: x and y are the negatives of the published coordinates.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -162,8 +163,19 @@ def _deep(mask: Mask, nervous: Mask, depth: int = 14) -> Mask:
 
 def _doubled(coarse: NDArray[Any], shape: tuple[int, ...]) -> Field:
     """A field on every second voxel, linearly interpolated to all."""
-    half = np.full(3, 0.5)
-    return np.asarray(ndimage.affine_transform(coarse, half, output_shape=shape, order=1, mode="nearest"), np.float32)
+    return _stretched(coarse, [np.arange(size) / 2 for size in shape])
+
+
+def _stretched(coarse: NDArray[Any], at: Sequence[NDArray[np.float64]]) -> Field:
+    """Linear interpolation at these places of each axis, one axis after the other; the nearest value beyond the end."""
+    field = coarse.astype(np.float32)
+    for axis, places in enumerate(at):
+        low = places.astype(int)
+        high = np.minimum(low + 1, field.shape[axis] - 1)
+        part = (places - low).astype(np.float32).reshape([-1 if n == axis else 1 for n in range(3)])
+        below = field.take(low, axis)
+        field = below + part * (field.take(high, axis) - below)
+    return field
 
 
 def _outside(nervous: Mask, brain: Mask, affine: Affine, rng: np.random.Generator) -> UInt8[NDArray[Any], "i j k"]:
@@ -226,8 +238,7 @@ def _ellipsoid(x: Any, y: Any, z: Any, centre: tuple[int, int, int], radii: tupl
 
 def _smooth_noise(shape: tuple[int, ...], nodes: int, rng: np.random.Generator) -> Field:
     coarse = rng.standard_normal((nodes, nodes, nodes)).astype(np.float32)
-    scale = [(nodes - 1) / (n - 1) for n in shape]
-    return np.asarray(ndimage.affine_transform(coarse, scale, output_shape=shape, order=1), np.float32)
+    return _stretched(coarse, [np.linspace(0, nodes - 1, size) for size in shape])
 
 
 def _texture(shape: tuple[int, ...], rng: np.random.Generator) -> Field:

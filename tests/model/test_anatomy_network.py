@@ -24,10 +24,15 @@ def network():
     return load(WEIGHTS / "anatomy.safetensors")
 
 
+@lru_cache(maxsize=1)
+def head_of_all():
+    return mni_head(seed=5)
+
+
 @lru_cache(maxsize=4)
 def scan(contrast, *, spacing=(3.0, 1.2, 1.2)):
     """A noisy scan of the phantom head in thick slices, and its true brain."""
-    head = mni_head(seed=5)
+    head = head_of_all()
     centre = np.array([0.0, 14.0, 4.0])
     fine = grid_around(np.stack([centre - 105, centre + 105]), spacing_mm=1.0)
     affine = fine.affine.copy()
