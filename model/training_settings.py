@@ -40,7 +40,7 @@ class TrainingSettings:
     learning_rate: float | None = None
     """None: the recipe's."""
     lesion_balance: float = 0.0
-    """Weight of the loss's term in which every lesion counts the same (`model.losses.missed_lesions`)."""
+    """Weight of the loss's term in which every lesion counts the same (`model.losses.lesion_dice_loss`)."""
     ema_decay: float = 0.99
     synthetic_share: float = 0.5
     """Part of the examples that are synthetic where there are labelled scans as well."""

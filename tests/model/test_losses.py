@@ -1,11 +1,9 @@
-"""The term that counts lesions against values worked out by hand."""
-
-import math
+"""The term in which each lesion weighs the same against values worked out by hand."""
 
 import pytest
 import torch
 
-from model.losses import DeepSupervision, missed_lesions
+from model.losses import DeepSupervision, lesion_dice_loss
 from model.network import UNKNOWN
 from model.new_lesions import new_lesion_target
 
@@ -16,46 +14,74 @@ def logits_of(probability: torch.Tensor) -> torch.Tensor:
 
 
 def scene() -> tuple[torch.Tensor, torch.Tensor]:
-    """A lesion of 1 voxel at probability 0.5, one of 27 at 0.25; the rest at 0.1."""
-    probability, target = torch.full((1, 12, 12, 12), 0.1), torch.zeros(1, 1, 12, 12, 12, dtype=torch.long)
-    probability[0, 1, 1, 1], target[0, 0, 1, 1, 1] = 0.5, 1
-    probability[0, 6:9, 6:9, 6:9], target[0, 0, 6:9, 6:9, 6:9] = 0.25, 1
+    """A lesion of 8 voxels at probability 0.5 in a corner, one of 64 at 0.25 in the other; nothing beside them."""
+    probability, target = torch.zeros(1, 12, 12, 12), torch.zeros(1, 1, 12, 12, 12, dtype=torch.long)
+    probability[0, 1:3, 1:3, 1:3], target[0, 0, 1:3, 1:3, 1:3] = 0.5, 1
+    probability[0, 7:11, 7:11, 7:11], target[0, 0, 7:11, 7:11, 7:11] = 0.25, 1
     return probability, target
+
+
+DICE = {8: 2 * 0.5 / 1.5, 64: 2 * 0.25 / 1.25}
+"""By the voxels of the lesion."""
 
 
 def test_every_lesion_counts_the_same_whatever_its_size() -> None:
     probability, target = scene()
 
-    value = missed_lesions(logits_of(probability), target)
+    value = lesion_dice_loss(logits_of(probability), target)
 
-    assert value.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+    assert value.item() == pytest.approx(1 - (DICE[8] + DICE[64]) / 2, abs=1e-5)
+
+
+def test_a_false_positive_costs_the_lesion_that_is_nearest() -> None:
+    probability, target = scene()
+    probability[0, 1:3, 1:3, 4] = 1.0
+
+    value = lesion_dice_loss(logits_of(probability), target)
+
+    assert value.item() == pytest.approx(1 - (2 * 4 / (8 + 4 + 4) + DICE[64]) / 2, abs=1e-5)
 
 
 def test_the_lesions_of_a_batch_are_counted_together() -> None:
     probability, target = scene()
-    none = torch.full_like(probability, 0.9), torch.zeros_like(target)
+    target[0, 0, 7:11, 7:11, 7:11] = 0
+    none, other = (torch.zeros_like(target) for _ in range(2))
+    other[0, 0, 7:11, 7:11, 7:11] = 1
 
-    value = missed_lesions(logits_of(torch.cat((none[0], probability))), torch.cat((none[1], target)))
+    value = lesion_dice_loss(
+        logits_of(torch.cat((probability, probability, probability))), torch.cat((none, target, other))
+    )
 
-    assert value.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+    alone = [2 * 8 * 0.5 / (8 * 0.5 + 16 + 8), 2 * 64 * 0.25 / (8 * 0.5 + 16 + 64)]
+    assert value.item() == pytest.approx(1 - sum(alone) / 2, abs=1e-5)
 
 
 def test_the_smallest_lesion_pulls_as_hard_as_the_largest() -> None:
     probability, target = scene()
-    logits = logits_of(torch.full_like(probability, 0.5)).requires_grad_()
+    probability[target[:, 0] > 0] = 0.5
+    logits = logits_of(probability.clamp(1e-6)).requires_grad_()
 
-    missed_lesions(logits, target).backward()  # type: ignore[no-untyped-call]
+    lesion_dice_loss(logits, target).backward()  # type: ignore[no-untyped-call]
 
     pull = logits.grad[0, 1]  # type: ignore[index]
-    assert pull[1, 1, 1].item() == pytest.approx(pull[6:9, 6:9, 6:9].sum().item())
-    assert pull[1, 1, 1].item() < 0
-    assert not pull[4].any()
+    assert pull[1:3, 1:3, 1:3].sum().item() == pytest.approx(pull[7:11, 7:11, 7:11].sum().item(), rel=1e-3)
+    assert pull[1:3, 1:3, 1:3].sum().item() < 0
+
+
+def test_two_voxels_are_no_lesion_of_their_own() -> None:
+    probability, target = scene()
+    value = lesion_dice_loss(logits_of(probability), target)
+    target[0, 0, 1, 10, 1:3] = 1
+
+    again = lesion_dice_loss(logits_of(probability), target)
+
+    assert 0 < again.item() - value.item() < 0.1  # they are missing in the territory of the small lesion
 
 
 def test_without_lesions_there_is_nothing_to_miss_and_a_gradient_all_the_same() -> None:
     logits = torch.randn(1, 2, 4, 4, 4, requires_grad=True)
 
-    value = missed_lesions(logits, torch.zeros(1, 1, 4, 4, 4, dtype=torch.long))
+    value = lesion_dice_loss(logits, torch.zeros(1, 1, 4, 4, 4, dtype=torch.long))
     value.backward()  # type: ignore[no-untyped-call]
 
     assert value.item() == 0
@@ -70,7 +96,7 @@ def test_the_term_is_added_once_at_full_resolution() -> None:
 
     with_term, plain = DeepSupervision(lesion_balance=0.5)(stages, target), DeepSupervision()(stages, target)
 
-    assert (with_term - plain).item() == pytest.approx(0.5 * missed_lesions(full, target).item(), rel=1e-5)
+    assert (with_term - plain).item() == pytest.approx(0.5 * lesion_dice_loss(full, target).item(), rel=1e-5)
 
 
 def test_what_is_unknown_pulls_at_nothing_and_the_rest_is_pulled_as_before() -> None:
