@@ -19,10 +19,9 @@ import pydicom
 import pytest
 
 from service.contracts.report import Report
-from tests.fixtures.coarse_phantom import COARSE
+from tests.fixtures.coarse_phantom import write_coarse_pair
 from tests.fixtures.ports import free_port
 from tests.fixtures.running_service import up, upload, wait_for
-from worker.phantom_files import write_phantom_pair
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +40,7 @@ CANARIES = {
 @pytest.fixture(scope="module")
 def canary_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantom")
-    write_phantom_pair(folder, kind="dicom", options=COARSE)
+    write_coarse_pair(folder, kind="dicom")
     for path in folder.glob("*/*/*.dcm"):
         dataset = pydicom.dcmread(path)
         for name, text in CANARIES.items():

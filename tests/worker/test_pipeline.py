@@ -14,9 +14,8 @@ import SimpleITK as sitk
 from model.phantom import PhantomTruth
 from model.statuses import OPPOSITE, Status
 from service.contracts.report import CHANGE_LABELS, Report
-from tests.fixtures.coarse_phantom import COARSE
+from tests.fixtures.coarse_phantom import write_coarse_pair
 from tests.fixtures.compare_command import Result, compare, near
-from worker.phantom_files import write_phantom_pair
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +35,7 @@ ARTIFACTS = {
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PhantomTruth]:
     folder = tmp_path_factory.mktemp("phantom")
-    return folder, write_phantom_pair(folder, kind="nifti", options=COARSE)
+    return folder, write_coarse_pair(folder, kind="nifti")
 
 
 @pytest.fixture(scope="module")

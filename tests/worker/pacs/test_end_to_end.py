@@ -17,12 +17,11 @@ import pytest
 from standardwebhooks import Webhook
 
 from service.contracts.report import Report
-from tests.fixtures.coarse_phantom import COARSE
+from tests.fixtures.coarse_phantom import write_coarse_pair
 from tests.fixtures.hospital import PDF, SC, SEG, SR, admin, artifacts_of, results_of, send, uid_of, wait
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.ports import free_port
 from tests.fixtures.running_service import up
-from worker.phantom_files import write_phantom_pair
 
 pytestmark = [pytest.mark.pacs, pytest.mark.slow]
 
@@ -61,7 +60,7 @@ def tell(client: httpx.Client, key: str, study_uid: str, message_id: str) -> int
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     folder = tmp_path_factory.mktemp("hospital")
-    write_phantom_pair(folder / "pair", kind="dicom", options=COARSE)
+    write_coarse_pair(folder / "pair", kind="dicom")
     key = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
     (folder / "webhook").write_text(key)
     (folder / "password").write_text(PASSWORD)

@@ -12,11 +12,10 @@ import pydicom
 import pytest
 
 from service.contracts.report import Report
-from tests.fixtures.coarse_phantom import COARSE
+from tests.fixtures.coarse_phantom import write_coarse_pair
 from tests.fixtures.hospital import PDF, SC, SEG, SR, admin, artifacts_of, results_of, send, uid_of, wait
 from tests.fixtures.orthanc import PASSWORD, USER, Orthanc
 from tests.fixtures.running_service import up
-from worker.phantom_files import write_phantom_pair
 
 pytestmark = [pytest.mark.pacs, pytest.mark.slow]
 
@@ -49,7 +48,7 @@ def push(orthanc: Orthanc, service: httpx.Client, study_uid: str) -> None:
 def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pushed]:
     folder = tmp_path_factory.mktemp("pushed")
     pair = folder / "pair"
-    write_phantom_pair(pair, kind="dicom", options=COARSE)
+    write_coarse_pair(pair, kind="dicom")
     (folder / "password").write_text(PASSWORD)
     orthanc = Orthanc(folder / "orthanc").start()
     (folder / "site.yaml").write_text(
