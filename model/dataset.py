@@ -17,10 +17,13 @@ from model.blocks import Triple
 from model.prepared_patients import PreparedPatient
 from model.rescan import rescanned
 from model.synthesis import make_sample
+from model.territories import territories_of
 from model.training_pool import TrainingPool, load_pool
 
-Example = tuple[Tensor, Tensor, Tensor, Tensor]
+Example = tuple[Tensor, ...]
 """current (2, D, H, W), prior (2, D, H, W), target (1, D, H, W) int64, prior_target (1, D, H, W) int64.
+
+Where a loss asks for them `model.territories` of both targets follow, (1, D, H, W) int32 each.
 
 Targets are 1 in lesions and -1 where nobody can tell (`model.network.UNKNOWN`).
 """
@@ -131,13 +134,16 @@ class Place:
 class PairStream(IterableDataset[Example]):
     """The examples of a place's batches, one after the other; `shares` says how often each source is drawn from."""
 
-    def __init__(self, sources: Sequence[Source], shares: Sequence[float], place: Place) -> None:
+    def __init__(
+        self, sources: Sequence[Source], shares: Sequence[float], place: Place, *, territories: bool = False
+    ) -> None:
         super().__init__()
         if len(sources) != len(shares) or not sources or min(shares) < 0 or sum(shares) <= 0:
             raise ValueError(f"shares: expected one per source, saw {list(shares)} for {len(sources)}")
         self._sources = sources
         self._limits = np.cumsum(np.asarray(shares, np.float64)) / sum(shares)
         self._place = place
+        self._territories = territories
 
     def __iter__(self) -> Iterator[Example]:
         torch.set_num_threads(1)
@@ -146,7 +152,8 @@ class PairStream(IterableDataset[Example]):
         place = self._place
         for batch in itertools.count(place.first + place.rank + offset * place.ranks, step * place.ranks):
             for number in range(batch * place.size, (batch + 1) * place.size):
-                yield self.source_of(number).example(number)
+                example = self.source_of(number).example(number)
+                yield example + tuple(map(territories_of, example[2:])) if self._territories else example
 
     def source_of(self, number: int) -> Source:
         """The source that this number draws from."""

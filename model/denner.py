@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.blocks import LEAK, Features
-from model.network import Batch, Logits, NetworkSize, PairNetwork, Scan, Segmentation, Target
+from model.network import Batch, Logits, NetworkSize, PairNetwork, Scan, Segmentation
 
 Slices = Float[Tensor, "slice _channel _height _width"]
 Field = Float[Tensor, "slice 2 _height _width"]
@@ -109,17 +109,17 @@ class DennerNetwork(PairNetwork):
 
     def loss(self, batch: Batch, segmentation: Segmentation) -> Float[Tensor, ""]:
         axis = ORIENTATIONS[int(torch.randint(len(ORIENTATIONS), ()))]
-        there = self._loss(batch.current, batch.prior, batch.target, axis, segmentation)
-        back = self._loss(batch.prior, batch.current, batch.prior_target, axis, segmentation)
+        there, back = (self._loss(one, axis, segmentation) for one in (batch, batch.turned()))
         return torch.stack((there, back)).mean()
 
-    def _loss(self, current: Scan, prior: Scan, target: Target, axis: int, segmentation: Segmentation) -> Tensor:
-        fixed, moving = slices_of(current, axis), slices_of(prior, axis)
+    def _loss(self, batch: Batch, axis: int, segmentation: Segmentation) -> Tensor:
+        fixed, moving = slices_of(batch.current, axis), slices_of(batch.prior, axis)
         features = self._features(fixed, moving)
-        logits = volume_of(self.segmentation_head(features), axis, len(current))
+        logits = volume_of(self.segmentation_head(features), axis, len(batch.current))
         field = self.field_head(features).float()
         similarity = functional.mse_loss(warped(moving.float(), field), fixed.float())
-        return segmentation([logits], target) + SIMILARITY_WEIGHT * similarity + SMOOTHNESS_WEIGHT * roughness(field)
+        segmented = segmentation([logits], batch.target, batch.territories)
+        return segmented + SIMILARITY_WEIGHT * similarity + SMOOTHNESS_WEIGHT * roughness(field)
 
     def _orientation(self, current: Scan, prior: Scan, axis: int) -> Logits:
         features = self._features(slices_of(current, axis), slices_of(prior, axis))

@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 
-import cc3d
 import torch
 from jaxtyping import Float, Int
 from monai.losses.dice import DiceCELoss
-from monai.metrics.utils import compute_voronoi_regions_fast
 from torch import Tensor, nn
 from torch.nn import functional
 
 from model.network import UNKNOWN
+from model.territories import territories_of
 
 SURE = 20.0
 """A logit of which bf16 and fp32 make a probability of 1."""
 SMOOTH = 1e-5
-SMALLEST = 3
-"""Voxels; what is smaller is left out of lesion scores, too."""
+FALSE_VOXELS = 10.0
+"""So many sure false voxels are half of what an example without lesions can cost."""
 
 
 class DeepSupervision(nn.Module):
@@ -39,6 +38,7 @@ class DeepSupervision(nn.Module):
         self,
         logits: Sequence[Float[Tensor, "batch classes _ _ _"]],
         target: Int[Tensor, "batch 1 depth height width"],
+        territories: Int[Tensor, "batch 1 depth height width"] | None = None,
     ) -> Float[Tensor, ""]:
         used = list(logits[:-1]) if len(logits) > 1 else list(logits)
         weights = [0.5**n for n in range(len(used))]
@@ -48,7 +48,7 @@ class DeepSupervision(nn.Module):
             total = total + weight * self.loss(_known(stage.float(), fitted), fitted.clamp(min=0))
         total = total / sum(weights)
         if self.lesion_balance:
-            total = total + self.lesion_balance * lesion_dice_loss(used[0].float(), target)
+            total = total + self.lesion_balance * lesion_dice_loss(used[0].float(), target, territories)
         return total
 
 
@@ -65,36 +65,37 @@ def _known(
 
 
 def lesion_dice_loss(
-    logits: Float[Tensor, "batch classes depth height width"], target: Int[Tensor, "batch 1 depth height width"]
+    logits: Float[Tensor, "batch classes depth height width"],
+    target: Int[Tensor, "batch 1 depth height width"],
+    territories: Int[Tensor, "batch 1 depth height width"] | None = None,
 ) -> Float[Tensor, ""]:
-    """One minus the Dice of each lesion in its territory, the mean over lesions; 0 without lesions.
+    """One minus the Dice of each lesion in its territory, the mean over lesions, and what is found where there is none.
 
     In Dice and in the mean cross-entropy a lesion of ten voxels beside one of ten thousand is next to nothing. Here
     each weighs the same. Its territory is what lies nearer to it than to another lesion of the example: false positives
-    there cost, too, and the more the smaller the lesion is. Lesions below `SMALLEST` have no territory.
+    there cost, too, and the more the smaller the lesion is. An example without lesions costs from 0, nothing found, to
+    1 by what is falsely found there (p squared, so that a whole brain of small probabilities is little).
+
+    Args:
+        logits: of background and lesion.
+        target: 1 in lesions, `UNKNOWN` where nobody can tell.
+        territories: of the target (`model.territories`); None: they are found here, which takes its time.
 
     Source: CC-Dice, Jaus et al. 2024, arXiv 2410.18684; as a loss, Bouteille et al. 2025, arXiv 2511.17146.
     """
-    territory, count = _territories(target)
-    if count == 0:
-        return logits.sum() * 0.0
+    territories = territories_of(target) if territories is None else territories
+    counts = territories.amax(dim=(1, 2, 3, 4))
+    before = (counts.cumsum(0) - counts).view(-1, 1, 1, 1, 1)
+    place = torch.where(territories > 0, territories + before, 0).ravel()
+    count = int(counts.sum())
     found = functional.softmax(logits, dim=1)[:, 1:2] * (target != UNKNOWN)
     true = (target > 0).float()
 
     def within(values: Tensor) -> Tensor:
         zeros = torch.zeros(count + 1, device=logits.device)
-        return zeros.index_add(0, territory.ravel(), values.ravel())[1:]
+        return zeros.index_add(0, place, values.ravel())[1:]
 
     dice = (2 * within(found * true) + SMOOTH) / (within(found) + within(true) + SMOOTH)
-    return (1 - dice).mean()
-
-
-def _territories(target: Int[Tensor, "batch 1 depth height width"]) -> tuple[Int[Tensor, "batch 1 _ _ _"], int]:
-    """To which lesion of the batch (26-connected, from 1) each voxel belongs, 0 in examples without; and how many."""
-    territories, count = torch.zeros(target.shape, dtype=torch.int32), 0
-    for n, mask in enumerate((target[:, 0] > 0).cpu().numpy()):
-        lesions = cc3d.dust(mask, threshold=SMALLEST, connectivity=26)
-        if lesions.any():
-            territories[n, 0] = compute_voronoi_regions_fast(lesions) + count
-            count = int(territories[n].max())
-    return territories.to(target.device), count
+    missed = (1 - dice).sum() / max(count, 1)
+    false = found.square().sum(dim=(1, 2, 3, 4))[counts == 0]
+    return missed + (false / (false + FALSE_VOXELS)).sum() / len(logits)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int32, Int64
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -18,8 +18,10 @@ from model.blocks import Features
 Scan = Float[Tensor, "batch _modality _depth _height _width"]
 Logits = Float[Tensor, "batch classes _depth _height _width"]
 Target = Int64[Tensor, "batch 1 _depth _height _width"]
-Segmentation = Callable[[Sequence[Tensor], Tensor], Tensor]
-"""Loss of logits (every decoder stage, finest first) against a target."""
+Territories = Int32[Tensor, "batch 1 _depth _height _width"]
+"""Which lesion of its example each voxel is nearest to (`model.territories`)."""
+Segmentation = Callable[[Sequence[Tensor], Tensor, Tensor | None], Tensor]
+"""Loss of logits (every decoder stage, finest first) against a target and, where they are known, its territories."""
 UNKNOWN = -1
 """In a target: a voxel that may or may not be lesion (nnU-Net's `ignore`); no loss looks at it."""
 
@@ -43,6 +45,21 @@ class Batch:
     """1 in the lesions of the current scan, 0 elsewhere, `UNKNOWN` where nobody can tell."""
     prior_target: Target
     """Likewise of the prior."""
+    territories: Territories | None = None
+    """Of the target's lesions; None: nobody has looked for them."""
+    prior_territories: Territories | None = None
+    """Of the prior target's."""
+
+    def turned(self) -> "Batch":
+        """The prior as the current scan, the current one as its prior."""
+        return Batch(
+            current=self.prior,
+            prior=self.current,
+            target=self.prior_target,
+            prior_target=self.target,
+            territories=self.prior_territories,
+            prior_territories=self.territories,
+        )
 
 
 class PairNetwork(nn.Module):
@@ -78,8 +95,8 @@ class PairNetwork(nn.Module):
         """Mean of both temporal directions; each scan is encoded once, and its own prior needs no second direction."""
         if torch.equal(batch.current, batch.prior) and torch.equal(batch.target, batch.prior_target):
             alone = self.encode(batch.current)
-            return segmentation(self.decode(alone, alone), batch.target)
+            return segmentation(self.decode(alone, alone), batch.target, batch.territories)
         of_current, of_prior = self.encode(batch.current), self.encode(batch.prior)
-        there = segmentation(self.decode(of_current, of_prior), batch.target)
-        back = segmentation(self.decode(of_prior, of_current), batch.prior_target)
+        there = segmentation(self.decode(of_current, of_prior), batch.target, batch.territories)
+        back = segmentation(self.decode(of_prior, of_current), batch.prior_target, batch.prior_territories)
         return torch.stack((there, back)).mean()

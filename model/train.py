@@ -186,11 +186,12 @@ def loader_of(
 ) -> DataLoader[tuple[Tensor, ...]]:
     """Batches of a place, made by as many processes as the settings say."""
     return DataLoader(
-        PairStream(sources, shares, place),
+        PairStream(sources, shares, place, territories=settings.lesion_balance > 0),
         batch_size=settings.batch,
         num_workers=settings.loaders,
         prefetch_factor=6 if settings.loaders else None,
         multiprocessing_context="spawn" if settings.loaders else None,
+        pin_memory=settings.loaders > 0 and settings.device.startswith("cuda"),
     )
 
 

@@ -182,7 +182,9 @@ def runs_of(words: Sequence[str] | None = None) -> Together:
     parser.add_argument("--method", default="difference-weighting")
     parser.add_argument("--weights", type=Path, help="that the main run begins with")
     parser.add_argument("--learning-rate", type=float, help="of the main run")
-    parser.add_argument("--lesion-balance", type=float, default=0.0, help="of the main run")
+    parser.add_argument("--plan", choices=["compact", "full"], default="compact", help="of the main run")
+    parser.add_argument("--hold-out", action="append", default=[], metavar="PATIENT", help="of the main run")
+    parser.add_argument("--lesion-balance", type=float, default=0.0, help="of every run")
     parser.add_argument("--beside", action="append", default=[], metavar="METHOD[:PLAN]")
     parser.add_argument("--part", type=float, default=0.6)
     parser.add_argument("--apart", action="append", default=[], metavar="PATIENT")
@@ -208,6 +210,7 @@ def runs_of(words: Sequence[str] | None = None) -> Together:
         minutes=arguments.minutes,
         iterations=arguments.iterations,
         ema_decay=arguments.ema_decay,
+        lesion_balance=arguments.lesion_balance,
         save_every=arguments.save_every,
         seed=arguments.seed,
         loaders=arguments.loaders,
@@ -226,9 +229,10 @@ def runs_of(words: Sequence[str] | None = None) -> Together:
     ]
     main_run = replace(
         shared,
+        plan=arguments.plan,
+        hold_out=tuple(arguments.hold_out),
         weights=arguments.weights,
         learning_rate=arguments.learning_rate,
-        lesion_balance=arguments.lesion_balance,
     )
     return Together(main=main_run, beside=tuple(beside), part=arguments.part)
 

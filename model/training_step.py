@@ -24,8 +24,19 @@ class Step(nn.Module):
         super().__init__()
         self.network, self.segmentation = network, segmentation
 
-    def forward(self, current: Tensor, prior: Tensor, target: Tensor, prior_target: Tensor) -> Tensor:
-        batch = Batch(current=current, prior=prior, target=target, prior_target=prior_target)
+    def forward(
+        self, current: Tensor, prior: Tensor, target: Tensor, prior_target: Tensor, *territories: Tensor
+    ) -> Tensor:
+        """The loss of a batch, `territories` of both targets or of none."""
+        of_target, of_prior = territories or (None, None)
+        batch = Batch(
+            current=current,
+            prior=prior,
+            target=target,
+            prior_target=prior_target,
+            territories=of_target,
+            prior_territories=of_prior,
+        )
         return self.network.loss(batch, self.segmentation)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from model.blocks import Features
-from model.network import Batch, Logits, NetworkSize, PairNetwork, Scan, Segmentation, Target
+from model.network import Batch, Logits, NetworkSize, PairNetwork, Scan, Segmentation
 from model.new_lesions import new_lesion_target
 from model.unet import Decoder, Encoder, UNetConfig
 
@@ -51,17 +51,14 @@ class WuNetwork(PairNetwork):
         return logits
 
     def loss(self, batch: Batch, segmentation: Segmentation) -> Float[Tensor, ""]:
-        there = self._loss(batch.current, batch.prior, batch.target, batch.prior_target, segmentation)
-        back = self._loss(batch.prior, batch.current, batch.prior_target, batch.target, segmentation)
-        return torch.stack((there, back)).mean()
+        return torch.stack((self._loss(batch, segmentation), self._loss(batch.turned(), segmentation))).mean()
 
-    def _loss(
-        self, current: Scan, prior: Scan, target: Target, prior_target: Target, segmentation: Segmentation
-    ) -> Tensor:
-        stages = self._stages(current, prior)
+    def _loss(self, batch: Batch, segmentation: Segmentation) -> Tensor:
+        stages = self._stages(batch.current, batch.prior)
         lesions, new = self._all_lesions(stages), self.new_head(stages[0])
-        of_new = segmentation([new], new_lesion_target(target, prior_target))
-        return segmentation(lesions, target) + of_new + RELATION_WEIGHT * relation(lesions[0], new, prior_target)
+        of_new = segmentation([new], new_lesion_target(batch.target, batch.prior_target), None)
+        of_all = segmentation(lesions, batch.target, batch.territories)
+        return of_all + of_new + RELATION_WEIGHT * relation(lesions[0], new, batch.prior_target)
 
     def _stages(self, current: Scan, prior: Scan) -> list[Features]:
         return self.decoder.stages_of(self.encoder(torch.cat((current, prior, current - prior), dim=1)))

@@ -115,6 +115,18 @@ def test_forced_patches_stay_last_in_their_batch_whatever_the_processes(
     assert sorted(batches) == [[3 * k, 3 * k + 1, 3 * k + 2] for k in range(4, 4 + len(batches))]
 
 
+def test_where_a_loss_asks_for_them_the_territories_of_both_targets_come_with_the_pair() -> None:
+    source = pairs(ramp(visits=2, lesion=(slice(18, 22),) * 3), foreground=1.0)
+    plain, asked = (next(iter(PairStream([source], [1.0], Place(), territories=one))) for one in (False, True))
+
+    assert len(plain) == 4
+    assert all(torch.equal(one, again) for one, again in zip(plain, asked, strict=False))
+    of_target, of_prior = asked[4:]
+    assert [one.shape for one in asked[4:]] == [asked[2].shape] * 2
+    assert of_target.unique().tolist() == [1]  # one lesion: all of the patch is nearest to it
+    assert torch.equal(of_prior, torch.full_like(of_prior, int(asked[3].any())))
+
+
 class Numbers:
     def example(self, number: int) -> int:
         return number

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from model.losses import DeepSupervision, lesion_dice_loss
+from model.losses import FALSE_VOXELS, DeepSupervision, lesion_dice_loss
 from model.network import UNKNOWN
 from model.new_lesions import new_lesion_target
+from model.territories import territories_of
 
 
 def logits_of(probability: torch.Tensor) -> torch.Tensor:
@@ -53,7 +54,8 @@ def test_the_lesions_of_a_batch_are_counted_together() -> None:
     )
 
     alone = [2 * 8 * 0.5 / (8 * 0.5 + 16 + 8), 2 * 64 * 0.25 / (8 * 0.5 + 16 + 64)]
-    assert value.item() == pytest.approx(1 - sum(alone) / 2, abs=1e-5)
+    false = 8 * 0.25 + 64 * 0.0625
+    assert value.item() == pytest.approx(1 - sum(alone) / 2 + false / (false + FALSE_VOXELS) / 3, abs=1e-5)
 
 
 def test_the_smallest_lesion_pulls_as_hard_as_the_largest() -> None:
@@ -78,15 +80,30 @@ def test_two_voxels_are_no_lesion_of_their_own() -> None:
     assert 0 < again.item() - value.item() < 0.1  # they are missing in the territory of the small lesion
 
 
-def test_without_lesions_there_is_nothing_to_miss_and_a_gradient_all_the_same() -> None:
-    logits = torch.randn(1, 2, 4, 4, 4, requires_grad=True)
+def test_what_is_found_in_an_example_without_lesions_costs_and_a_brain_of_small_probabilities_does_not() -> None:
+    none = torch.zeros(1, 1, 12, 12, 12, dtype=torch.long)
+    probability = torch.full((1, 12, 12, 12), 1e-3)
+    few = lesion_dice_loss(logits_of(probability), none)
+    probability[0, :1, :2, :5] = 1 - 1e-6
+    logits = logits_of(probability).requires_grad_()
 
-    value = lesion_dice_loss(logits, torch.zeros(1, 1, 4, 4, 4, dtype=torch.long))
-    value.backward()  # type: ignore[no-untyped-call]
+    half = lesion_dice_loss(logits, none)
+    half.backward()  # type: ignore[no-untyped-call]
 
-    assert value.item() == 0
+    assert few.item() < 0.001
+    assert half.item() == pytest.approx(0.5, abs=1e-3)
     assert logits.grad is not None
-    assert not logits.grad.any()
+    assert (logits.grad[0, 1, 0, :2, :5] > 0).all()
+
+
+def test_territories_that_were_found_before_give_the_same_loss() -> None:
+    probability, target = scene()
+    logits, targets = logits_of(torch.cat((probability,) * 3)), torch.cat((target, torch.zeros_like(target), target))
+    before = torch.stack([territories_of(one) for one in targets])  # as the processes that make the examples do
+
+    assert lesion_dice_loss(logits, targets, before).item() == lesion_dice_loss(logits, targets).item()
+    assert before.amax(dim=(1, 2, 3, 4)).tolist() == [2, 0, 2]
+    assert (before[0][target[0] > 0] == before[2][target[0] > 0]).all()
 
 
 def test_the_term_is_added_once_at_full_resolution() -> None:

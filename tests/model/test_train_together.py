@@ -131,13 +131,16 @@ def test_settings_that_do_not_agree_are_refused(runs: Together, tmp_path: Path):
         train_together(replace(runs, main=replace(runs.main, data=None)))
 
 
-def test_the_command_line_balances_the_main_run_alone():
-    words = "--data DATA --out RUN --minutes 9 --lesion-balance 0.03 --beside single --beside wu:full --apart patient19"
+def test_the_command_line_says_what_every_run_shares_and_what_the_main_run_has_for_itself():
+    words = (
+        "--data DATA --out RUN --minutes 9 --lesion-balance 0.03 --beside single --beside wu:full --apart patient19"
+        " --plan full --hold-out patient07"
+    )
     runs = runs_of(words.split())
-    assert runs.main.lesion_balance == 0.03
-    assert [one.lesion_balance for one in runs.beside] == [0, 0]
+    assert [one.lesion_balance for one in (runs.main, *runs.beside)] == [0.03] * 3
+    assert runs.main.plan == "full"
     assert [(one.method, one.plan, one.out.name) for one in runs.beside] == [
         ("single", "compact", "single"),
         ("wu", "full", "wu-full"),
     ]
-    assert (runs.main.hold_out, runs.beside[0].hold_out) == ((), ("patient19",))
+    assert (runs.main.hold_out, runs.beside[0].hold_out) == (("patient07",), ("patient19",))

@@ -133,9 +133,8 @@ def test_tiles_of_a_larger_pair_give_both_directions(method):
 
 def test_both_directions_are_supervised():
     network, batch = tiny("difference-weighting").eval(), pair()
-    swapped = Batch(current=batch.prior, prior=batch.current, target=batch.prior_target, prior_target=batch.target)
     with torch.no_grad():
-        there, back = (network.loss(one, DeepSupervision()) for one in (batch, swapped))
+        there, back = (network.loss(one, DeepSupervision()) for one in (batch, batch.turned()))
         one_way = DeepSupervision()(network(batch.current, batch.prior), batch.target)
     assert there.item() == pytest.approx(back.item(), rel=1e-4)
     assert there.item() != pytest.approx(one_way.item(), rel=1e-3)
@@ -147,9 +146,9 @@ def test_a_scan_that_is_its_own_prior_is_segmented_once_at_the_loss_of_both_dire
     alone = Batch(current=batch.current, prior=batch.current.clone(), target=batch.target, prior_target=batch.target)
     seen = []
 
-    def segmentation(logits, target):
+    def segmentation(logits, target, territories):
         seen.append(target)
-        return DeepSupervision()(logits, target)
+        return DeepSupervision()(logits, target, territories)
 
     with torch.no_grad():
         value = network.loss(alone, segmentation)
