@@ -36,6 +36,8 @@ SIZES_MM3 = ((3.0, 50.0), (50.0, 500.0), (500.0, np.inf))
 """Classes of volume: fewer lesions would say nothing of a class."""
 SAME_IOU = 0.1
 """Two groups of two measurements are one from here, if each is the other's best."""
+WHOLE = 10.0
+"""Of two volumes: a lesion that is so many times larger at one visit came or went but for a bit; the bit is not its noise."""
 CERTAINTIES = ((0.0, 0.6), (0.6, 0.95), (0.95, 1.01))
 
 
@@ -114,7 +116,7 @@ def of_volumes(matched: list[tuple[LesionChange, LesionChange]]) -> None:
     changes = []
     for a, b in matched:
         all_four = np.array([a.baseline_mm3, a.follow_up_mm3, b.baseline_mm3, b.follow_up_mm3])
-        if all_four.min() > 0:
+        if all_four.min() > 0 and max(_times(all_four[:2]), _times(all_four[2:])) < WHOLE:
             size = float(np.exp(np.log(all_four).mean()))
             changes.append((size, (a.follow_up_mm3 / a.baseline_mm3, b.follow_up_mm3 / b.baseline_mm3)))
     for low, high in SIZES_MM3:
@@ -126,6 +128,11 @@ def of_volumes(matched: list[tuple[LesionChange, LesionChange]]) -> None:
             f"log SD of a volume {within_lesion_sd(here):.3f} ({len(here)}), "
             f"of each volume of a change {within_lesion_sd(ratios) / np.sqrt(2):.3f} ({len(ratios)})"
         )
+
+
+def _times(volumes: np.ndarray) -> float:
+    """How many times larger the larger of two volumes is."""
+    return float(volumes.max() / volumes.min())
 
 
 def of_totals(twice: list[tuple[ChangeAnalysis, ChangeAnalysis]]) -> None:
@@ -208,12 +215,12 @@ def rescan(scan: Scan, seed: list[int]) -> Scan:
 def write(measured: Measurement, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {"flair": measured.flair, "given_other": measured.given_other, "alone": measured.alone}
-    np.savez_compressed(path, **{name: np.stack(pair).astype(np.float16) for name, pair in arrays.items()})
+    np.savez_compressed(path, **{name: np.stack(pair).astype(np.float32) for name, pair in arrays.items()})
 
 
 def read(path: Path) -> Measurement:
     with np.load(path) as file:
-        pairs = {key: tuple(file[key].astype(np.float32)) for key in ("flair", "given_other", "alone")}
+        pairs = {key: tuple(file[key]) for key in ("flair", "given_other", "alone")}
     return Measurement(name=path.stem, **pairs)
 
 

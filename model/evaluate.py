@@ -42,8 +42,8 @@ VALIDATION_SEED = 9_000_000
 
 SMALL_MM3 = 50.0
 """Lesions below this are scored apart, too."""
-VOXEL = (0.4, 0.5, 0.6)
-LESION = (0.0, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+VOXEL = (0.5, 0.75, 0.85)
+LESION = (0.0, 0.9, 0.98, 0.995, 0.998, 0.9995, 0.9998, 0.9999)
 """Settings that are compared, every voxel threshold with every lesion threshold."""
 
 

@@ -95,7 +95,8 @@ def status_of_masks(before: Mask, after: Mask, seen: Mask, grid: Grid, rules: Ru
     """The status of a group, in which growth counts by the ratio of its volumes or by the place where it lies.
 
     `indeterminate` where it depends on what was not seen in both studies, or where a lesion seems to grow or shrink by
-    its volumes, but by no more than noise.
+    its volumes, but by no more than noise. That is the noise of the whole; a part as large as a lesion, where none was,
+    is no noise of it, however large the rest is.
 
     Args:
         before: the group at baseline.
@@ -107,10 +108,10 @@ def status_of_masks(before: Mask, after: Mask, seen: Mask, grid: Grid, rules: Ru
     volumes = grid.marked_mm3(before), grid.marked_mm3(after)
     unseen = [grid.marked_mm3(mask & ~seen) for mask in (before, after, before | after)]
     status = status_with_unseen(*volumes, (unseen[0], unseen[1], unseen[2]), rules)
-    noise = is_noise(*volumes, rules)
-    if status is Status.STABLE and not noise:
+    if status is Status.STABLE:
         return BY_PLACE[local_direction(before & seen, after & seen, grid, rules)]
-    return Status.INDETERMINATE if noise and status in {Status.ENLARGING, Status.SHRINKING} else status
+    by_ratio = status in {Status.ENLARGING, Status.SHRINKING}
+    return Status.INDETERMINATE if by_ratio and is_noise(*volumes, rules) else status
 
 
 def is_noise(baseline_mm3: float, follow_up_mm3: float, rules: Rules) -> bool:
