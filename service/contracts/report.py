@@ -12,7 +12,7 @@ from service.contracts.measures import BrainVolumeChange, Interval, LesionRegion
 from service.contracts.options import AlignmentKind, CommonSpace
 
 REPORT_SCHEMA_VERSION = "1.1"
-MEASUREMENT_RULES_VERSION = "1.4"
+MEASUREMENT_RULES_VERSION = "1.5"
 RESEARCH_USE = "For research use. Not a medical device."
 AI_RESULT = "AI result, not verified"
 """Stands on every page and in every DICOM object of a result."""

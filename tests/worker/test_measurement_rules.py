@@ -40,7 +40,7 @@ def test_every_number_is_printed_by_its_name():
     printed = default().printed()
     assert (printed.set, printed.profile) == ("msdelta", "default")
     assert printed.numbers["growth_factor"] == 1.5
-    assert printed.numbers["noise.change_log_sd.at_140_mm3"] == default().rules.noise.change_log_sd[140]
+    assert printed.numbers["noise.change_log_sd.at_129_mm3"] == default().rules.noise.change_log_sd[129]
     assert printed.numbers["seen_change.ring_to_voxels"] == 4
     assert printed.sources["noise"]
 
@@ -54,7 +54,7 @@ def test_the_digest_is_that_of_the_numbers():
 
 def test_masks_that_are_not_settled_have_more_noise():
     settled, kept = default().of_masks("settle").noise, default().of_masks("keep").noise
-    assert kept.change_log_sd[140] > settled.change_log_sd[140]
+    assert kept.change_log_sd[1820] > settled.change_log_sd[1820]
     assert kept.total_change_log_sd >= settled.total_change_log_sd
     assert kept.volume_log_sd == settled.volume_log_sd
 
