@@ -154,7 +154,8 @@ def main() -> None:
     model = load(args.weights)
     patch = model.preprocessing.patch
     card = Thresholds(voxel=model.card.threshold, lesion=model.card.lesion_threshold)
-    settings = [card, *(Thresholds(voxel=voxel, lesion=lesion) for voxel in VOXEL for lesion in LESION)]
+    compared = (Thresholds(voxel=voxel, lesion=lesion) for voxel in VOXEL for lesion in LESION)
+    settings = list(dict.fromkeys((card, *compared)))
     result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "scans": [], "real": [], "rescan": []}
     axes = model.preprocessing.mirror_axes if args.mirroring else ()
     predicted = partial(lesion_probabilities, model.network, patch=patch, mirror_axes=axes)
