@@ -28,7 +28,7 @@ def draw_curve(log: Path, path: Path) -> None:
     axis.plot(iterations, loss, ".", color="0.8", markersize=2, label="loss of a batch")
     width = min(WINDOW, len(loss))
     axis.plot(iterations[width - 1 :], running_mean(loss, width), color="#c02020", label=f"mean of {width}")
-    axis.set(xlabel="iteration", ylabel="Dice + cross-entropy", ylim=(0, float(np.percentile(loss, 99)) * 1.05))
+    axis.set(xlabel="iteration", ylabel="loss", ylim=(0, float(np.percentile(loss, 99)) * 1.05))
     of_rate = axis.twinx()
     of_rate.plot(iterations, rate, color="#2050c0", linewidth=0.8, label="learning rate")
     of_rate.set(ylabel="learning rate", ylim=(0, None))
