@@ -37,7 +37,7 @@ SIZES_MM3 = ((3.0, 50.0), (50.0, 500.0), (500.0, np.inf))
 SAME_IOU = 0.1
 """Two groups of two measurements are one from here, if each is the other's best."""
 WHOLE = 10.0
-"""Of two volumes: a lesion that is so many times larger at one visit came or went but for a bit; the bit is not its noise."""
+"""Of two volumes: what is so many times larger at one visit came or went but for a bit, which is not its noise."""
 CERTAINTIES = ((0.0, 0.6), (0.6, 0.95), (0.95, 1.01))
 
 
