@@ -97,5 +97,5 @@ def lesion_dice_loss(
 
     dice = (2 * within(found * true) + SMOOTH) / (within(found) + within(true) + SMOOTH)
     missed = (1 - dice).sum() / max(count, 1)
-    false = found.square().sum(dim=(1, 2, 3, 4))[counts == 0]
+    false = (found * (1 - true)).square().sum(dim=(1, 2, 3, 4))[counts == 0]
     return missed + (false / (false + FALSE_VOXELS)).sum() / len(logits)

@@ -96,6 +96,14 @@ def test_what_is_found_in_an_example_without_lesions_costs_and_a_brain_of_small_
     assert (logits.grad[0, 1, 0, :2, :5] > 0).all()
 
 
+def test_what_is_marked_but_too_small_for_a_territory_is_nothing_false() -> None:
+    target = torch.zeros(1, 1, 12, 12, 12, dtype=torch.long)
+    target[0, 0, 5, 5, 5:7] = 1
+    probability = (target[:, 0] > 0).float().clamp(1e-6, 1 - 1e-6)
+
+    assert lesion_dice_loss(logits_of(probability), target).item() == pytest.approx(0, abs=1e-6)
+
+
 def test_territories_that_were_found_before_give_the_same_loss() -> None:
     probability, target = scene()
     logits, targets = logits_of(torch.cat((probability,) * 3)), torch.cat((target, torch.zeros_like(target), target))
