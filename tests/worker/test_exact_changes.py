@@ -66,7 +66,7 @@ def measured(before, after, *, turned=False):
 @pytest.mark.parametrize("voxels", [30, 60, 200, 1000, 5000])
 @pytest.mark.parametrize(
     ("factor", "status"),
-    [(1.0, Status.STABLE), (1.2, Status.STABLE), (1.6, Status.ENLARGING), (3.0, Status.ENLARGING)],
+    [(1.0, Status.STABLE), (1.2, Status.STABLE), (1.8, Status.ENLARGING), (3.0, Status.ENLARGING)],
 )
 def test_growth_by_a_known_factor_has_its_status_and_its_exact_volumes(voxels, factor, status):
     before, after = lesion(voxels), lesion(round(voxels * factor))
@@ -74,6 +74,16 @@ def test_growth_by_a_known_factor_has_its_status_and_its_exact_volumes(voxels, f
     assert (grown.status, shrunk.status) == (status, OPPOSITE[status])
     assert (grown.baseline_mm3, grown.follow_up_mm3) == (voxels, round(voxels * factor))
     assert grown.certainty == shrunk.certainty == 1.0
+
+
+@pytest.mark.parametrize(
+    ("voxels", "status"),
+    [(30, Status.INDETERMINATE), (60, Status.INDETERMINATE), (200, Status.ENLARGING), (5000, Status.ENLARGING)],
+)
+def test_growth_past_the_ratio_counts_where_it_is_more_than_two_measurements_differ_by(voxels, status):
+    before, after = lesion(voxels), lesion(round(voxels * 1.6))
+    (grown,), (shrunk,) = analysed(before, after).changes, analysed(after, before).changes
+    assert (grown.status, shrunk.status) == (status, OPPOSITE[status])
 
 
 @pytest.mark.parametrize("voxels", [30, 60, 200, 1000])
