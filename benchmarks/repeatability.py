@@ -26,8 +26,10 @@ from model.grid import network_grid
 from model.real_pairs import COMPLETE_OR_NEARLY, read_real_pair
 from model.repeatability import within_lesion_sd
 from model.rescan import Scan, rescanned
+from model.rules import Rules
 from model.sliding_window import WindowSettings, predict_asked
-from model.statuses import DIRECTION, Status
+from model.statuses import DIRECTION, Status, is_noise, status_of
+from worker.measurement_rules import packaged_measurement_rules
 
 WEIGHTS = SHIPPED.with_name("compact.safetensors")
 LARGEST_SHIFT_MM = 0.3
@@ -74,6 +76,7 @@ def main() -> None:
         of_totals(twice)
         if settled:
             of_directions(twice, matched)
+            of_places(matched)
 
 
 def analysed(measured: Measurement, thresholds: Thresholds, *, settled: bool) -> ChangeAnalysis:
@@ -166,6 +169,21 @@ def of_directions(
         print(f"{kind}, certainty {low:.2f} to {min(high, 1):.2f}: {len(again)} of {len(here)} again")
 
 
+def of_places(matched: list[tuple[LesionChange, LesionChange]]) -> None:
+    """Lesions that grew or shrank in one place alone (decision 0019), and the same lesions in the other measurement."""
+    noisy = packaged_measurement_rules().profile("default").rules
+    for pair in matched:
+        for here, there in (pair, pair[::-1]):
+            by_ratio = status_of(here.baseline_mm3, here.follow_up_mm3, Rules())
+            if here.status in {Status.ENLARGING, Status.SHRINKING} and by_ratio is Status.STABLE:
+                noise = is_noise(here.baseline_mm3, here.follow_up_mm3, noisy)
+                print(
+                    f"{here.status.value} in one place, {here.baseline_mm3:.0f} to {here.follow_up_mm3:.0f} mm3, "
+                    f"whole within its noise: {noise}; again: {there.status.value}, "
+                    f"{there.baseline_mm3:.0f} to {there.follow_up_mm3:.0f}"
+                )
+
+
 def measurements(data: Path, weights: Path, repeats: int, maps: Path | None) -> Iterator[list[Measurement]]:
     """Of each patient the measurement of the pair as it is, then those of the rescans."""
     model, regions = load(weights), load(SHIPPED)
@@ -215,7 +233,7 @@ def rescan(scan: Scan, seed: list[int]) -> Scan:
 def write(measured: Measurement, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {"flair": measured.flair, "given_other": measured.given_other, "alone": measured.alone}
-    np.savez_compressed(path, **{name: np.stack(pair).astype(np.float32) for name, pair in arrays.items()})
+    np.savez_compressed(path, **{name: np.stack(pair) for name, pair in arrays.items()})
 
 
 def read(path: Path) -> Measurement:

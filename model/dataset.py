@@ -153,7 +153,7 @@ class PairStream(IterableDataset[Example]):
         for batch in itertools.count(place.first + place.rank + offset * place.ranks, step * place.ranks):
             for number in range(batch * place.size, (batch + 1) * place.size):
                 example = self.source_of(number).example(number)
-                yield example + tuple(map(territories_of, example[2:])) if self._territories else example
+                yield _with_territories(example) if self._territories else example
 
     def source_of(self, number: int) -> Source:
         """The source that this number draws from."""
@@ -161,6 +161,14 @@ class PairStream(IterableDataset[Example]):
             return self._sources[0]
         drawn = np.random.default_rng((number, 1)).random()
         return self._sources[int(np.searchsorted(self._limits, drawn, side="right"))]
+
+
+def _with_territories(example: Example) -> Example:
+    """Both targets' territories after the rest; found once where nothing changes."""
+    target, prior_target = example[2:]
+    of_target = territories_of(target)
+    of_prior = of_target.clone() if torch.equal(target, prior_target) else territories_of(prior_target)
+    return (*example, of_target, of_prior)
 
 
 def _start(lesions: np.ndarray, patch: Triple, rng: np.random.Generator, *, forced: bool) -> Triple:
