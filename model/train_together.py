@@ -10,6 +10,14 @@ compare with it and with each other, which see the same samples in the same orde
     batch   0   1   2   3 ...    even: nothing of the patient who is kept apart; odd: from everybody
     main    *   *   *   *        and an older one, mirrored, where it would have to wait for the next
     beside  *       *            or none of them, where they have had their part of the time
+
+`--beside METHOD@PATIENT` keeps a patient of its own apart. With several of them a batch is without one of these, then
+without the next: leave-one-patient-out, as many networks as patients, beside the one that sees them all.
+
+    batch   0   1   2   3 ...    even: nothing of patient07; odd: nothing of patient19
+    main    *   *   *   *        the older batches are learnt from by the three in turn
+    @07     *       *
+    @19         *       *
 """
 
 import argparse
@@ -36,8 +44,6 @@ from model.zoo import METHODS, Method, Plan
 
 log = logging.getLogger("model.train")
 
-TURNS = 2
-"""Sources that take turns, batch by batch: without the patient who is kept apart, and everybody."""
 KEPT = 64
 """Batches that wait to be learnt from once more, mirrored, when the stream keeps the GPU waiting."""
 IDLE_S = 0.02
@@ -52,9 +58,16 @@ class Together:
 
     main: TrainingSettings
     beside: tuple[TrainingSettings, ...] = ()
-    """With the data, patch, batch and seed of `main`; their `hold_out` is what the even batches leave out."""
+    """With the data, patch, batch and seed of `main`; they learn from the batches that leave out their `hold_out`."""
     part: float = 0.6
     """Of the time, at most, that those beside have."""
+
+    @property
+    def turns(self) -> tuple[TrainingSettings, ...]:
+        """Whose batches take turns: one run of each `hold_out`, and `main` where there are fewer than two."""
+        apart = {one.hold_out: one for one in reversed(self.beside)}
+        first = tuple(apart[hold_out] for hold_out in dict.fromkeys(one.hold_out for one in self.beside))
+        return first if len(first) > 1 else (*first, self.main)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +107,24 @@ class _Learner:
         write_run(self.settings, self.scans, self.state)
 
 
+class _Party:
+    """Those who learn from the same batches."""
+
+    def __init__(self, learners: Sequence[_Learner]) -> None:
+        self.learners = learners
+        self.older: deque[list[Tensor]] = deque(maxlen=KEPT)
+
+    def learn(self, batch: Sequence[Tensor], elapsed_s: float) -> None:
+        """One iteration of each."""
+        for one in self.learners:
+            one.learn(batch, elapsed_s)
+
+    def learn_again(self, elapsed_s: float) -> None:
+        """From the oldest of the batches that were kept, if there is one."""
+        if self.older:
+            self.learn(mirrored(self.older.popleft()), elapsed_s)
+
+
 def train_together(runs: Together) -> tuple[TrainingState, ...]:
     """Trains all of them until `main` has had its iterations or its time; the states, `main` first.
 
@@ -117,27 +148,30 @@ def train_together(runs: Together) -> tuple[TrainingState, ...]:
 
 def _run(runs: Together, learners: Sequence[_Learner]) -> None:
     main, (first, *beside) = runs.main, learners
+    alone = _Party([first])
+    turns = [_Party([one for one in beside if one.settings.hold_out == turn.hold_out]) for turn in runs.turns]
+    waiting = deque([alone, *(party for party in turns if party.learners)])
     where = main.out / POSITION
     position = int(where.read_text()) if where.exists() else 0
-    before = first.state.elapsed_s
+    before = elapsed = first.state.elapsed_s
     started = time.perf_counter()
-    older: deque[list[Tensor]] = deque(maxlen=KEPT)
     batches = iter(_batches(runs, position))
     waited = 0.0
     while not over(main, first.state):
-        if waited > IDLE_S and older:
-            first.learn(mirrored(older.popleft()), before + time.perf_counter() - started)
+        in_time = sum(one.used_s for one in beside) <= runs.part * (elapsed - before)
+        if waited > IDLE_S:
+            waiting.rotate(-1)
+            if waiting[0] is alone or in_time:
+                waiting[0].learn_again(before + time.perf_counter() - started)
         asked = time.perf_counter()
         painted = next(batches)
         waited = time.perf_counter() - asked
         batch = [tensor.to(main.device) for tensor in painted]
         elapsed = before + time.perf_counter() - started
-        first.learn(batch, elapsed)
-        if main.loaders:  # else it painted this one itself, which is no waiting
-            older.append(batch)
-        if position % TURNS == 0 and sum(one.used_s for one in beside) <= runs.part * (elapsed - before):
-            for one in beside:
-                one.learn(batch, elapsed)
+        for party in (alone, turns[position % len(turns)]) if in_time else (alone,):
+            party.learn(batch, elapsed)
+            if main.loaders:  # else it painted this one itself, which is no waiting
+                party.older.append(batch)
         position += 1
         if position % main.save_every == 0 or over(main, first.state):
             for one in learners:
@@ -154,17 +188,16 @@ def mirrored(batch: Sequence[Tensor]) -> list[Tensor]:
 def _check(runs: Together) -> None:
     main = runs.main
     alike = {(one.data, one.kept_in, one.patch, one.batch, one.seed, one.marked_scans) for one in (main, *runs.beside)}
-    if len(alike) > 1 or len({one.hold_out for one in runs.beside}) > 1:
-        raise ValueError("beside: expected the data, patch, batch and seed of the main run, and one patient apart")
+    if len(alike) > 1:
+        raise ValueError("beside: expected the data, patch, batch and seed of the main run")
     if len({one.out for one in (main, *runs.beside)}) < 1 + len(runs.beside):
         raise ValueError("beside: expected a folder for each run")
 
 
 def _batches(runs: Together, position: int) -> DataLoader[tuple[Tensor, ...]]:
     main = runs.main
-    apart = runs.beside[0] if runs.beside else main
-    turns = Turns(sources=[painted_pairs(apart), painted_pairs(main)], batch=main.batch)
-    first = main.seed * 1_000_000 // main.batch // TURNS * TURNS + position
+    turns = Turns(sources=[painted_pairs(turn) for turn in runs.turns], batch=main.batch)
+    first = main.seed * 1_000_000 // main.batch // len(runs.turns) * len(runs.turns) + position
     return loader_of([turns], [1.0], Place(first=first, size=main.batch), main)
 
 
@@ -185,7 +218,7 @@ def runs_of(words: Sequence[str] | None = None) -> Together:
     parser.add_argument("--plan", choices=["compact", "full"], default="compact", help="of the main run")
     parser.add_argument("--hold-out", action="append", default=[], metavar="PATIENT", help="of the main run")
     parser.add_argument("--lesion-balance", type=float, default=0.0, help="of every run")
-    parser.add_argument("--beside", action="append", default=[], metavar="METHOD[:PLAN]")
+    parser.add_argument("--beside", action="append", default=[], metavar="METHOD[:PLAN][@PATIENT]")
     parser.add_argument("--part", type=float, default=0.6)
     parser.add_argument("--apart", action="append", default=[], metavar="PATIENT")
     parser.add_argument("--marked-scans", type=Path)
@@ -217,16 +250,7 @@ def runs_of(words: Sequence[str] | None = None) -> Together:
         device=arguments.device,
         cache=out.parent,
     )
-    beside = [
-        replace(
-            shared,
-            out=out / name.replace(":", "-"),
-            method=_method(name),
-            plan=_plan(name),
-            hold_out=tuple(arguments.apart),
-        )
-        for name in arguments.beside
-    ]
+    beside = [_beside(words, shared, tuple(arguments.apart)) for words in arguments.beside]
     main_run = replace(
         shared,
         plan=arguments.plan,
@@ -237,15 +261,29 @@ def runs_of(words: Sequence[str] | None = None) -> Together:
     return Together(main=main_run, beside=tuple(beside), part=arguments.part)
 
 
+def _beside(words: str, shared: TrainingSettings, apart: tuple[str, ...]) -> TrainingSettings:
+    """METHOD[:PLAN][@PATIENT]."""
+    name, _, patient = words.partition("@")
+    method, _, plan = name.partition(":")
+    return replace(
+        shared,
+        out=shared.out.parent / words.replace(":", "-").replace("@", "-without-"),
+        method=_method(method),
+        plan=_plan(plan),
+        hold_out=(patient,) if patient else apart,
+    )
+
+
 def _method(name: str) -> Method:
-    method = name.split(":", maxsplit=1)[0]
-    if method not in METHODS:
-        raise ValueError(f"beside: expected one of {', '.join(METHODS)}, saw {method}")
-    return method
+    if name not in METHODS:
+        raise ValueError(f"beside: expected one of {', '.join(METHODS)}, saw {name}")
+    return name
 
 
 def _plan(name: str) -> Plan:
-    return "full" if name.endswith(":full") else "compact"
+    if name not in {"", "compact", "full"}:
+        raise ValueError(f"beside: expected compact or full, saw {name}")
+    return "full" if name == "full" else "compact"
 
 
 if __name__ == "__main__":

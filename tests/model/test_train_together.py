@@ -1,5 +1,6 @@
 """Several networks on one stream: who learns from what, and that a stopped run goes on where it was."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +81,51 @@ def test_those_beside_learn_from_every_second_batch_and_all_are_written(runs: To
         assert ("without patient19" in model.card.record) == (one is not runs.main)
 
 
+def test_each_patient_apart_has_a_turn_and_a_network_of_its_own(runs: Together, tmp_path: Path):
+    methods = runs.beside
+    others = [replace(one, out=tmp_path / f"other {one.method}", hold_out=("patient07",)) for one in methods]
+    together = replace(runs, beside=(*methods, others[0]))
+    assert [turn.hold_out for turn in together.turns] == [("patient19",), ("patient07",)]
+    pools = [painted_pairs(turn).pool for turn in together.turns]
+    assert [{"patient07", "patient19"} - {one.name for one in pool.anatomies} for pool in pools] == [
+        {"patient19"},
+        {"patient07"},
+    ]
+    assert [turn.hold_out for turn in runs.turns] == [("patient19",), ()]
+    main, *beside = train_together(together)
+    assert [one.iteration for one in (main, *beside)] == [6, 3, 3, 3]
+    assert "without patient07" in load(others[0].out / f"{others[0].method}.safetensors").card.record
+
+
+def test_while_they_wait_all_learn_again_from_what_they_learnt_from(runs: Together, monkeypatch: pytest.MonkeyPatch):
+    learnt: dict[int, list[tuple[int, bool]]] = {}
+
+    def update(_state: object, step: torch.nn.Module, batch: Sequence[torch.Tensor]) -> float:
+        number = round(float(batch[0].abs().max()))
+        learnt.setdefault(id(step), []).append((number, bool(batch[0][..., 0].any())))
+        return 0.5
+
+    def painted(number: int) -> list[torch.Tensor]:
+        scan = torch.zeros(2, 2, 24, 24, 24)
+        scan[..., 0] = number
+        return [scan, scan, scan[:, :1].long(), scan[:, :1].long()]
+
+    monkeypatch.setattr("model.train_together.IDLE_S", -1.0)
+    monkeypatch.setattr("model.train_together._batches", lambda *_: map(painted, range(1, 99)))
+    monkeypatch.setattr("model.training_step.update", update)
+    settings = [replace(one, loaders=1, iterations=16) for one in (runs.main, *runs.beside)]
+    other = replace(settings[2], hold_out=("patient07",))
+    train_together(Together(main=settings[0], beside=(settings[1], other), part=9.0))
+    main, first, second = learnt.values()
+    assert [number for number, new in main if new] == list(range(1, 13))
+    assert [number for number, new in first if new] == [1, 3, 5, 7, 9, 11]
+    assert [number for number, new in second if new] == [2, 4, 6, 8, 10, 12]
+    for one in (main, first, second):
+        again = [number for number, new in one if not new]
+        assert len(again) in {3, 4}
+        assert again == [number for number, new in one if new][: len(again)]
+
+
 def test_those_beside_who_have_had_their_time_wait(runs: Together):
     main, *beside = train_together(replace(runs, part=0.0))
     assert main.iteration == 6
@@ -125,6 +171,10 @@ def test_settings_that_do_not_agree_are_refused(runs: Together, tmp_path: Path):
     other = replace(runs.beside[0], out=tmp_path / "other", seed=5)
     with pytest.raises(ValueError, match="patch, batch and seed"):
         train_together(replace(runs, beside=(other,)))
+    with pytest.raises(ValueError, match="expected compact or full, saw small"):
+        runs_of(["--data", "DATA", "--out", "RUN", "--minutes", "9", "--beside", "single:small"])
+    with pytest.raises(ValueError, match="saw unet"):
+        runs_of(["--data", "DATA", "--out", "RUN", "--minutes", "9", "--beside", "unet@patient07"])
     with pytest.raises(ValueError, match="a folder for each run"):
         train_together(replace(runs, beside=(replace(runs.beside[0], out=runs.main.out),)))
     with pytest.raises(ValueError, match="data"):
@@ -134,13 +184,16 @@ def test_settings_that_do_not_agree_are_refused(runs: Together, tmp_path: Path):
 def test_the_command_line_says_what_every_run_shares_and_what_the_main_run_has_for_itself():
     words = (
         "--data DATA --out RUN --minutes 9 --lesion-balance 0.03 --beside single --beside wu:full --apart patient19"
+        " --beside single@patient07"
         " --plan full --hold-out patient07"
     )
     runs = runs_of(words.split())
-    assert [one.lesion_balance for one in (runs.main, *runs.beside)] == [0.03] * 3
+    assert [one.lesion_balance for one in (runs.main, *runs.beside)] == [0.03] * 4
     assert runs.main.plan == "full"
     assert [(one.method, one.plan, one.out.name) for one in runs.beside] == [
         ("single", "compact", "single"),
         ("wu", "full", "wu-full"),
+        ("single", "compact", "single-without-patient07"),
     ]
-    assert (runs.main.hold_out, runs.beside[0].hold_out) == (("patient07",), ("patient19",))
+    assert runs.main.hold_out == ("patient07",)
+    assert [one.hold_out for one in runs.beside] == [("patient19",), ("patient19",), ("patient07",)]
