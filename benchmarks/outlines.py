@@ -19,7 +19,7 @@ import torch
 from scipy import ndimage
 
 from model.checkpoint import load_members
-from model.evaluate import predicted_sample
+from model.evaluate import sample_opinions
 from model.lesions import find_lesions
 from model.synthesis import Sample, make_sample
 from model.training_pool import load_pool
@@ -66,7 +66,7 @@ def main() -> None:
         sample = make_sample(pool, FIRST_SEED + number, patch)
         for path, model in models.items():
             read = replace(sample, prior=sample.current) if arguments.alone else sample
-            probability = predicted_sample(model.network, read)
+            probability, _ = sample_opinions(model.network, read)
             for threshold in arguments.voxel:
                 found.setdefault((path, threshold), []).extend(outlines(sample, probability >= threshold))
     print_table("SD", CONTRASTS, {key: [(one.contrast, one.ratio) for one in rows] for key, rows in found.items()})

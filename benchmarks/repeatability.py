@@ -27,7 +27,7 @@ from model.real_pairs import COMPLETE_OR_NEARLY, read_real_pair
 from model.repeatability import within_lesion_sd
 from model.rescan import Scan, rescanned
 from model.rules import Rules
-from model.sliding_window import WindowSettings, predict_asked
+from model.sliding_window import lesion_opinions, window_of
 from model.statuses import DIRECTION, Status, is_noise, status_of
 from worker.measurement_rules import packaged_measurement_rules
 
@@ -65,7 +65,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     card = load(arguments.weights).card
-    thresholds = Thresholds(voxel=card.threshold, lesion=card.lesion_threshold)
+    thresholds = card.thresholds
     found = list(measurements(arguments.data, arguments.weights, arguments.repeats, arguments.maps))
     for settled in (True, False):
         tables = [[analysed(one, thresholds, settled=settled) for one in of_patient] for of_patient in found]
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def analysed(measured: Measurement, thresholds: Thresholds, *, settled: bool) -> ChangeAnalysis:
-    masks = call_lesions(*measured.given_other, thresholds, measured.flair if settled else None)
+    masks = call_lesions(*measured.given_other, thresholds, measured.flair if settled else None, alone=measured.alone)
     return compare(
         Masks(
             baseline=masks[0],
@@ -207,18 +207,8 @@ def measurements(data: Path, weights: Path, repeats: int, maps: Path | None) -> 
 
 
 def predicted(name: str, scans: tuple[Scan, Scan], model: LoadedModel) -> Measurement:
-    tensors = [torch.from_numpy(np.ascontiguousarray(one)) for one in scans]
-    window = WindowSettings(patch=model.preprocessing.patch, bf16=True, skip_empty=True)
-    asked = [(0, 1), (1, 0), (0, 0), (1, 1)]
-    logits = predict_asked(model.network, tensors, asked, settings=window, progress=lambda _: None)
-    brain = scans[0].any(axis=0) | scans[1].any(axis=0)
-    first, second, first_alone, second_alone = (one.softmax(0)[1].numpy() * brain for one in logits)
-    return Measurement(
-        name=name,
-        flair=(scans[0][1], scans[1][1]),
-        given_other=(first, second),
-        alone=(first_alone, second_alone),
-    )
+    given_other, alone = lesion_opinions(model.network, *scans, window_of(model))
+    return Measurement(name=name, flair=(scans[0][1], scans[1][1]), given_other=given_other, alone=alone)
 
 
 def rescan(scan: Scan, seed: list[int]) -> Scan:

@@ -12,7 +12,7 @@ and new lesions that lie away from every mark. `brain`: one tile that holds the 
 import argparse
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,11 @@ import torch
 
 from model.anatomy_network import SHIPPED
 from model.blocks import Triple
-from model.calling import Thresholds
 from model.checkpoint import LoadedModel, load
 from model.metrics import dice
 from model.pair_scores import RealScore, real_score
 from model.real_pairs import RealPair, read_real_pair
-from model.sliding_window import lesion_probabilities, tile_starts
+from model.sliding_window import lesion_opinions, tile_starts, window_of
 
 STRIDE = 16
 """The network halves four times: the sides of a tile are multiples of this."""
@@ -85,19 +84,17 @@ def main() -> None:
 def outcome(model: LoadedModel, pair: RealPair, layout: Layout) -> Outcome:
     size = pair.baseline.shape[1:]
     patch = upwards(size) if layout.whole else model.preprocessing.patch
-    axes = model.preprocessing.mirror_axes if layout.mirrored else ()
+    window = replace(window_of(model, mirroring=layout.mirrored), patch=patch, step=layout.step)
     began = time.process_time()
-    maps = lesion_probabilities(
-        model.network, pair.baseline, pair.follow_up, patch=patch, mirror_axes=axes, step=layout.step
-    )
-    cpu_s = time.process_time() - began
     card = model.card
+    maps, alone = lesion_opinions(model.network, pair.baseline, pair.follow_up, window)
+    cpu_s = time.process_time() - began
     tiles = math.prod(len(tile_starts(n, p, layout.step)) for n, p in zip(size, patch, strict=True))
     return Outcome(
-        passes=tiles * 2 ** len(axes),
+        passes=tiles * 2 ** len(window.mirror_axes),
         cpu_s=cpu_s,
         masks=(maps[0] >= card.threshold, maps[1] >= card.threshold),
-        score=real_score(pair, *maps, Thresholds(voxel=card.threshold, lesion=card.lesion_threshold)),
+        score=real_score(pair, *maps, card.thresholds, alone),
     )
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.blocks import Triple
+from model.calling import Thresholds
 from model.network import PairNetwork
 from model.zoo import NetworkConfig, build, read_config
 
@@ -52,6 +53,13 @@ class Card(BaseModel):
     """Lesion probability of a voxel."""
     lesion_threshold: float = 0.0
     """Lesion probability of a lesion's surest voxel (`model/calling.py`)."""
+    self_prior: float = 0.0
+    """Part of the scan as its own prior in how sure a lesion is."""
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """From here on there is lesion."""
+        return Thresholds(voxel=self.threshold, lesion=self.lesion_threshold, self_prior=self.self_prior)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

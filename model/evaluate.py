@@ -8,7 +8,7 @@ import argparse
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from model.pair_scores import real_score
 from model.real_pairs import COMPLETE_OR_NEARLY, read_real_pair
 from model.rescan import rescan_score, rescanned
 from model.scan_scores import scan_scores
-from model.sliding_window import lesion_probabilities
+from model.sliding_window import WindowSettings, lesion_opinions, predict_asked, window_of
 from model.synthesis import Sample, make_sample
 from model.training_pool import TrainingPool, load_pool
 
@@ -98,24 +98,25 @@ def synthetic_scores(
 ) -> list[SyntheticScore]:
     """Scores on `patches` fixed samples, one row for each setting."""
     samples = (make_sample(pool, VALIDATION_SEED + n, size) for n in range(patches))
-    cases = [(sample.target, predicted_sample(network, sample)) for sample in samples]
+    cases = [(sample.target, *sample_opinions(network, sample)) for sample in samples]
     return [_score(cases, thresholds) for thresholds in settings]
 
 
-@torch.inference_mode()
-def predicted_sample(network: PairNetwork, sample: Sample) -> Probability:
-    """Lesion probability of a synthetic patch's current scan, in one pass."""
-    current, prior = (torch.from_numpy(scan)[None] for scan in (sample.current, sample.prior))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = network.eval()(current, prior)[0]
-    return np.asarray(logits.float().softmax(1)[0, 1].numpy())
+def sample_opinions(network: PairNetwork, sample: Sample) -> tuple[Probability, Probability]:
+    """Lesion probability of a synthetic patch's current scan, in one tile: given the prior, and alone."""
+    a, b, c = sample.target.shape
+    scans = [torch.from_numpy(scan) for scan in (sample.current, sample.prior)]
+    settings = WindowSettings(patch=(a, b, c), bf16=True)
+    logits = predict_asked(network, scans, [(0, 1), (0, 0)], settings=settings, progress=lambda _: None)
+    given_prior, alone = (one.softmax(0)[1].numpy() for one in logits)
+    return given_prior, alone
 
 
-def _score(cases: Iterable[tuple[Mask, Probability]], thresholds: Thresholds) -> SyntheticScore:
+def _score(cases: Iterable[tuple[Mask, Probability, Probability]], thresholds: Thresholds) -> SyntheticScore:
     overlap = size = 0
     counts = np.zeros(6, int)
-    for truth, probability in cases:
-        _, mask = call_lesions(None, probability, thresholds)
+    for truth, probability, alone in cases:
+        _, mask = call_lesions(None, probability, thresholds, alone=[alone])
         overlap += int((truth & mask).sum())
         size += int(truth.sum()) + int(mask.sum())
         whole = match(truth, mask)
@@ -146,6 +147,7 @@ def main() -> None:
         "--mirroring", action="store_true", help="of the real scans, along the axes that the weights allow"
     )
     parser.add_argument("--alone", action="store_true", help="the fully marked scans are their own priors")
+    parser.add_argument("--self-prior", type=float, help="part of the scan as its own prior in how sure a lesion is")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -153,28 +155,29 @@ def main() -> None:
     torch.set_flush_denormal(True)
     model = load(args.weights)
     patch = model.preprocessing.patch
-    card = Thresholds(voxel=model.card.threshold, lesion=model.card.lesion_threshold)
-    compared = (Thresholds(voxel=voxel, lesion=lesion) for voxel in VOXEL for lesion in LESION)
+    own = model.card.self_prior if args.self_prior is None else args.self_prior
+    card = replace(model.card.thresholds, self_prior=own)
+    compared = (Thresholds(voxel=voxel, lesion=lesion, self_prior=own) for voxel in VOXEL for lesion in LESION)
     settings = list(dict.fromkeys((card, *compared)))
     result: dict[str, Any] = {"sha256": model.sha256, "synthetic": [], "scans": [], "real": [], "rescan": []}
-    axes = model.preprocessing.mirror_axes if args.mirroring else ()
-    predicted = partial(lesion_probabilities, model.network, patch=patch, mirror_axes=axes)
+    window = window_of(model, mirroring=args.mirroring)
+    predicted = partial(lesion_opinions, model.network, window=window)
     regions = load(args.regions)
     pool = load_pool(args.data, args.cache)
     for anatomy in (one for one in pool.anatomies if one.t1 is not None):
-        scores = scan_scores(model.network, anatomy, patch=patch, settings=settings, mirror_axes=axes, alone=args.alone)
+        scores = scan_scores(model.network, anatomy, window=window, settings=settings, alone=args.alone)
         result["scans"] += [asdict(score) for score in scores]
     if args.patches:
         of_patches = synthetic_scores(model.network, pool, patches=args.patches, size=patch, settings=settings)
         result["synthetic"] = [asdict(score) for score in of_patches]
     for name in COMPLETE_OR_NEARLY:
         pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name, regions)
-        maps = predicted(pair.baseline, pair.follow_up)
-        result["real"] += [asdict(real_score(pair, *maps, thresholds)) for thresholds in settings]
+        maps, alone = predicted(pair.baseline, pair.follow_up)
+        result["real"] += [asdict(real_score(pair, *maps, thresholds, alone)) for thresholds in settings]
         for seed in range(args.rescans):
             scans = pair.follow_up, rescanned(pair.follow_up, seed)
-            maps = predicted(*scans)
-            result["rescan"] += [asdict(rescan_score(name, seed, scans, maps, thresholds)) for thresholds in settings]
+            maps, alone = predicted(*scans)
+            result["rescan"] += [asdict(rescan_score(name, seed, scans, maps, one, alone)) for one in settings]
         log.info("%s done", name)
     args.out.write_text(json.dumps(result, indent=1))
 

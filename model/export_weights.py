@@ -11,21 +11,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from model.calling import Thresholds
-from model.checkpoint import LoadedModel, load_members, save
+from model.checkpoint import Card, LoadedModel, load_members, save
 
 
 def export(
-    runs: Sequence[Path], out: Path, *, name: str, thresholds: Thresholds, record: str = "", half: bool = False
+    runs: Sequence[Path],
+    out: Path,
+    card: Card,
+    *,
+    half: bool = False,
 ) -> None:
     """Writes the same network, or its mean with others, with another card.
 
     Args:
         runs: weights of one run, or of several with the same plan.
         out: the file to write.
-        name: for the card.
-        thresholds: likewise.
-        record: the card's line on the training; empty: that of each run stays.
+        card: what it says of them; without a line on the training, that of each run stays.
         half: in half precision: half of the size.
 
     Raises:
@@ -34,15 +35,8 @@ def export(
     members = load_members(runs)
     first = members[0]
     first.network.load_state_dict(mean_of(members))
-    card = first.card.model_copy(
-        update={
-            "name": name,
-            "threshold": thresholds.voxel,
-            "lesion_threshold": thresholds.lesion,
-            "record": record or _records(members),
-        }
-    )
-    save(out, first.network, first.preprocessing, card, half=half)
+    told = card if card.record else card.model_copy(update={"record": _records(members)})
+    save(out, first.network, first.preprocessing, told, half=half)
 
 
 def mean_of(members: Sequence[LoadedModel]) -> dict[str, Tensor]:
@@ -69,16 +63,16 @@ def main() -> None:
     parser.add_argument("--half", action="store_true", help="in half precision")
     parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--lesion-threshold", type=float, default=0.0)
+    parser.add_argument("--self-prior", type=float, default=0.0, help="part of the scan as its own prior in its logits")
     args = parser.parse_args()
-    thresholds = Thresholds(voxel=args.threshold, lesion=args.lesion_threshold)
-    export(
-        [args.weights, *args.mean_with],
-        args.out,
+    card = Card(
         name=args.name,
-        thresholds=thresholds,
         record=args.record,
-        half=args.half,
+        threshold=args.threshold,
+        lesion_threshold=args.lesion_threshold,
+        self_prior=args.self_prior,
     )
+    export([args.weights, *args.mean_with], args.out, card, half=args.half)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from model.held_out_pairs import write_image
 from model.network import UNKNOWN
 from model.real_pairs import COMPLETE_OR_NEARLY, RealPair, read_real_pair
 from model.rescan import rescanned
-from model.sliding_window import lesion_probabilities
+from model.sliding_window import lesion_probabilities, window_of
 from model.visible_change import contrasts, visible_change
 
 log = logging.getLogger("model.mark_pairs")
@@ -145,8 +145,8 @@ def main() -> None:
     patients = {}
     for name in args.patients:
         pair = read_real_pair(args.data / "open_ms_data" / "longitudinal" / name, regions)
-        patch, axes = model.preprocessing.patch, model.preprocessing.mirror_axes
-        readings = lesion_probabilities(model.network, pair.baseline, pair.follow_up, patch=patch, mirror_axes=axes)
+        window = window_of(model, mirroring=True)
+        readings = lesion_probabilities(model.network, pair.baseline, pair.follow_up, window)
         marks = marked_pair(pair, readings)
         patients[f"pair_{name}"] = write_marked_pair(pair, marks, args.out)
         counts = [(int((one == 1).sum()), int((one == UNKNOWN).sum())) for one in (marks.baseline, marks.follow_up)]

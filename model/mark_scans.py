@@ -33,7 +33,7 @@ from model.lesions import COUNTED_MM3
 from model.patch_anatomy import canvas
 from model.placement import MID_SAGITTAL
 from model.real_pairs import read_real_visit
-from model.sliding_window import lesion_probabilities
+from model.sliding_window import lesion_probabilities, window_of
 from model.training_pool import write_anatomy
 from model.volume import Volume
 
@@ -97,10 +97,9 @@ def _lesion_like(anatomy: Anatomy, labels: NDArray[Any], count: int) -> NDArray[
 def readings(model: LoadedModel, anatomy: Anatomy) -> tuple[Probability, Probability]:
     """Lesion probability of a scan, cut to its brain, beside itself and beside a simulated rescan."""
     pair = real_pair(anatomy)
-    patch, axes = model.preprocessing.patch, model.preprocessing.mirror_axes
+    window = window_of(model, mirroring=True)
     first, second = (
-        lesion_probabilities(model.network, prior, pair.current, patch=patch, mirror_axes=axes)[1]
-        for prior in (pair.current, pair.prior)
+        lesion_probabilities(model.network, prior, pair.current, window)[1] for prior in (pair.current, pair.prior)
     )
     return first, second
 

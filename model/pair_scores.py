@@ -1,5 +1,6 @@
 """What a set of weights scores on a real pair of which readers marked change alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +54,15 @@ class RealScore:
     volume_ml: tuple[float, float]
 
 
-def real_score(pair: RealPair, baseline: Probability, follow_up: Probability, thresholds: Thresholds) -> RealScore:
-    """Sensitivity to the marked change, and what else differs."""
-    called = call_lesions(baseline, follow_up, thresholds, (pair.baseline[1], pair.follow_up[1]))
+def real_score(
+    pair: RealPair,
+    baseline: Probability,
+    follow_up: Probability,
+    thresholds: Thresholds,
+    alone: Sequence[Probability] = (),
+) -> RealScore:
+    """Sensitivity to the marked change, and what else differs; the arguments are those of `call_lesions`."""
+    called = call_lesions(baseline, follow_up, thresholds, (pair.baseline[1], pair.follow_up[1]), alone=alone)
     masks = np.asarray(called[0]), called[1]
     first, second = (find_lesions(mask, VOXEL_MM3).mask for mask in masks)
     difference = first ^ second

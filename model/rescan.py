@@ -4,6 +4,7 @@ Only the images differ: contrast curve, bias field, blur, slice thickness and no
 the head does not move.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +61,10 @@ def rescan_score(
     scans: tuple[Scan, Scan],
     probability: tuple[Probability, Probability],
     thresholds: Thresholds,
+    alone: Sequence[Probability] = (),
 ) -> RescanScore:
     """The change table between a scan on a 1 mm network grid and its rescan, from the probability of both."""
-    masks = call_lesions(*probability, thresholds, (scans[0][1], scans[1][1]))
+    masks = call_lesions(*probability, thresholds, (scans[0][1], scans[1][1]), alone=alone)
     analysis = change_table((np.asarray(masks[0]), masks[1]), network_grid(masks[1].shape))
     counted = [change.status for change in analysis.changes if change.counted]
     changed = (Status.NEW, Status.ENLARGING, Status.SHRINKING, Status.RESOLVED)

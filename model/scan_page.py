@@ -20,11 +20,11 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from model.anatomy_network import SHIPPED
-from model.calling import Thresholds, call_lesions
+from model.calling import call_lesions
 from model.checkpoint import LoadedModel, load
 from model.held_out_pairs import real_pair
 from model.real_pairs import COMPLETE_OR_NEARLY, read_real_pair
-from model.sliding_window import Scan, lesion_probabilities
+from model.sliding_window import Scan, lesion_opinions, window_of
 from model.synthesis_page import axial, show
 from model.training_pool import load_pool
 
@@ -90,9 +90,8 @@ def disagreements(model: LoadedModel, regions: LoadedModel, data: Path, cache: P
 
 
 def _masks(model: LoadedModel, baseline: Scan, follow_up: Scan) -> tuple[Mask, Mask]:
-    thresholds = Thresholds(voxel=model.card.threshold, lesion=model.card.lesion_threshold)
-    first, second = lesion_probabilities(model.network, baseline, follow_up, patch=model.preprocessing.patch)
-    masks = call_lesions(first, second, thresholds, (baseline[1], follow_up[1]))
+    maps, alone = lesion_opinions(model.network, baseline, follow_up, window_of(model))
+    masks = call_lesions(*maps, model.card.thresholds, (baseline[1], follow_up[1]), alone=alone)
     return np.asarray(masks[0]), masks[1]
 
 

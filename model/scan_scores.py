@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.anatomy import Anatomy
-from model.blocks import Triple
 from model.calling import Mask, Thresholds, call_lesions
 from model.grid import network_grid
 from model.held_out_pairs import real_pair
 from model.lesions import find_lesions
 from model.metrics import Scores, score
 from model.network import PairNetwork
-from model.sliding_window import lesion_probabilities
+from model.sliding_window import WindowSettings, lesion_opinions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +36,8 @@ def scan_scores(
     network: PairNetwork,
     anatomy: Anatomy,
     *,
-    patch: Triple,
+    window: WindowSettings,
     settings: Sequence[Thresholds],
-    mirror_axes: tuple[int, ...] = (),
     alone: bool = False,
 ) -> list[ScanScore]:
     """Scores at each setting; whether the network was trained on the scan is for the caller to know.
@@ -47,9 +45,8 @@ def scan_scores(
     Args:
         network: what is scored.
         anatomy: a real scan.
-        patch: of the network.
+        window: how it is computed.
         settings: of the calling.
-        mirror_axes: that are averaged over.
         alone: the scan is its own prior, as in single time point mode; otherwise a simulated rescan is.
 
     Raises:
@@ -57,12 +54,13 @@ def scan_scores(
     """
     pair = real_pair(anatomy)
     before = pair.current if alone else pair.prior
-    prior, current = lesion_probabilities(network, before, pair.current, patch=patch, mirror_axes=mirror_axes)
-    first, flair = (None, None) if alone else (prior, (pair.prior[1], pair.current[1]))
-    return [
-        scan_score(anatomy.name, pair.target, call_lesions(first, current, thresholds, flair)[1], thresholds)
-        for thresholds in settings
+    (prior, current), own = lesion_opinions(network, before, pair.current, window)
+    flair = pair.prior[1], pair.current[1]
+    masks = [
+        call_lesions(None, current, one)[1] if alone else call_lesions(prior, current, one, flair, alone=own)[1]
+        for one in settings
     ]
+    return [scan_score(anatomy.name, pair.target, *called) for called in zip(masks, settings, strict=True)]
 
 
 def scan_score(name: str, truth: Mask, prediction: Mask, thresholds: Thresholds) -> ScanScore:

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.blocks import Triple
+from model.checkpoint import LoadedModel
 from model.kept_memory import freed_memory_kept
 from model.network import PairNetwork
 
@@ -61,12 +62,14 @@ def predict_asked(
 ) -> list[Map]:
     """fp32 logits of a scan given a prior, for each (scan, prior) that is asked for; a scan may be its own prior.
 
-    Each tile's encoder pass of each scan is computed once, however often the scan is asked for.
+    Each tile's encoder pass of each scan is computed once, however often the scan is asked for, and so is its decoder
+    pass with each prior.
     """
 
     def tile_pass(tiles: Sequence[Tensor]) -> list[Tensor]:
         features = [network.encode(tile) for tile in tiles]
-        return [network.decode(features[scan], features[prior])[0] for scan, prior in asked]
+        logits = {(scan, prior): network.decode(features[scan], features[prior])[0] for scan, prior in set(asked)}
+        return [logits[one] for one in asked]
 
     return _run(network, scans, tile_pass, outputs=len(asked), settings=settings, progress=progress)
 
@@ -80,24 +83,39 @@ def predict_pair(
     return first, second
 
 
+def window_of(model: LoadedModel, *, mirroring: bool = False) -> WindowSettings:
+    """As the service computes on a processor: in bf16."""
+    return WindowSettings(
+        patch=model.preprocessing.patch,
+        bf16=True,
+        skip_empty=True,
+        mirror_axes=model.preprocessing.mirror_axes if mirroring else (),
+    )
+
+
 def lesion_probabilities(
-    network: PairNetwork,
-    baseline: Scan,
-    follow_up: Scan,
-    *,
-    patch: Triple,
-    mirror_axes: tuple[int, ...] = (),
-    step: float = 0.5,
+    network: PairNetwork, baseline: Scan, follow_up: Scan, window: WindowSettings
 ) -> tuple[Probability, Probability]:
-    """Lesion probability of both scans of a pair on a 1 mm network grid; by default, as the service gives it.
+    """Lesion probability of both scans of a pair on a 1 mm network grid.
 
     Outside the brain, where both scans are zero, there is no lesion.
     """
-    settings = WindowSettings(patch=patch, step=step, bf16=True, skip_empty=True, mirror_axes=mirror_axes)
     scans = torch.from_numpy(baseline), torch.from_numpy(follow_up)
-    first, second = predict_pair(network, *scans, settings=settings, progress=lambda _: None)
+    first, second = predict_pair(network, *scans, settings=window, progress=lambda _: None)
     brain = np.any(baseline, axis=0) | np.any(follow_up, axis=0)
     return first.softmax(0)[1].numpy() * brain, second.softmax(0)[1].numpy() * brain
+
+
+def lesion_opinions(
+    network: PairNetwork, baseline: Scan, follow_up: Scan, window: WindowSettings
+) -> tuple[tuple[Probability, Probability], tuple[Probability, Probability]]:
+    """As `lesion_probabilities`, and likewise of each scan alone: what a pair's lesions are called from."""
+    scans = torch.from_numpy(baseline), torch.from_numpy(follow_up)
+    asked = [(0, 1), (1, 0), (0, 0), (1, 1)]
+    logits = predict_asked(network, scans, asked, settings=window, progress=lambda _: None)
+    brain = np.any(baseline, axis=0) | np.any(follow_up, axis=0)
+    first, second, first_alone, second_alone = (one.softmax(0)[1].numpy() * brain for one in logits)
+    return (first, second), (first_alone, second_alone)
 
 
 def predict_one(

@@ -16,6 +16,7 @@ def call_visits(
     flair: Sequence[Image] | None = None,
     pairs: Sequence[Pair] = (),
     rules: SeenChangeRules = AS_SHIPPED,
+    alone: Sequence[Probability | None] = (),
 ) -> tuple[Mask, ...]:
     """The lesion mask of each visit; reversing the visits reverses the masks.
 
@@ -28,8 +29,9 @@ def call_visits(
         flair: of each visit, z-scored in the brain: masks then differ only where these do (`model.seen_change`).
         pairs: the visits that are compared with each other.
         rules: when the images differ.
+        alone: lesion probability of each visit as its own prior, which has its part in how sure a lesion is.
     """
-    masks = called(probabilities, thresholds)
+    masks = called(probabilities, thresholds, alone)
     return masks if flair is None else settle_visits(masks, flair, pairs, rules)
 
 

@@ -172,6 +172,11 @@ class Prediction:
     """A second opinion: the scan as its own prior; None where it was not asked for."""
     follow_up_alone: Float32[NDArray[Any], "d h w"] | None = None
 
+    @property
+    def alone(self) -> tuple[Float32[NDArray[Any], "d h w"] | None, ...]:
+        """The second opinions, one for each time point."""
+        return (self.follow_up_alone,) if self.baseline is None else (self.baseline_alone, self.follow_up_alone)
+
 
 IDENTITY_4X4: Affine = np.eye(4)
 

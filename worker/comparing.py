@@ -71,6 +71,7 @@ def compare_case(
         how.thresholds,
         flair if how.settle else None,
         how.rules.seen_change,
+        prediction.alone,
     )
     masks = Masks(
         baseline=baseline,

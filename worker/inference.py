@@ -21,6 +21,10 @@ Scan = Float32[NDArray[Any], "channel d h w"]
 Probability = Float32[NDArray[Any], "d h w"]
 
 
+Asked = tuple[int, int]
+"""A scan and its prior, by their numbers; the same number twice: the scan is its own prior."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ensemble:
     """Networks of one plan on one device; their logits are averaged."""
@@ -31,25 +35,28 @@ class Ensemble:
 
     def thresholds(self, options: CompareOptions) -> Thresholds:
         """As the options ask, else as the weights' card states them."""
-        card = self.members[0].card
-        return Thresholds(
-            voxel=card.threshold if options.threshold is None else options.threshold,
-            lesion=card.lesion_threshold if options.lesion_threshold is None else options.lesion_threshold,
+        of_card = self.members[0].card.thresholds
+        return replace(
+            of_card,
+            voxel=of_card.voxel if options.threshold is None else options.threshold,
+            lesion=of_card.lesion if options.lesion_threshold is None else options.lesion_threshold,
         )
 
-
-Asked = tuple[int, int]
-"""A scan and its prior, by their numbers; the same number twice: the scan is its own prior."""
+    def alone(self, scans: Sequence[int], options: CompareOptions) -> list[Asked]:
+        """The second opinions of a pair or course, each scan its own prior; none where nothing is made of them."""
+        for_certainty = options.certainty and options.prior_for_first == "follow-up"
+        wanted = for_certainty or self.thresholds(options).self_prior > 0
+        return [(scan, scan) for scan in scans] if wanted else []
 
 
 def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptions, progress: Report) -> Prediction:
     """Probabilities on the common grid; outside the brain there is no lesion.
 
     Without a baseline the scan is its own prior. Second opinions are asked for of a pair whose scans are each other's
-    priors.
+    priors, and of every pair where the weights' card gives them a part in how sure a lesion is.
     """
     scans = [scan for scan in (prepared.baseline, prepared.follow_up) if scan is not None]
-    asked = [(0, 0)] if len(scans) == 1 else [*asked_of_pair((0, 1), options), *asked_alone((0, 1), options)]
+    asked = [(0, 0)] if len(scans) == 1 else [*asked_of_pair((0, 1), options), *ensemble.alone((0, 1), options)]
     found = predict_asked_of(scans, asked, ensemble=ensemble, options=options, progress=progress)
     maps = [np.where(prepared.brain, one, np.float32(0.0)) for one in found]
     return Prediction(
@@ -64,12 +71,6 @@ def asked_of_pair(pair: tuple[int, int], options: CompareOptions) -> list[Asked]
     """The earlier scan and the later one, each with its prior."""
     first, second = pair
     return [(first, first if options.prior_for_first == "self" else second), (second, first)]
-
-
-def asked_alone(scans: Sequence[int], options: CompareOptions) -> list[Asked]:
-    """The second opinions: each scan its own prior, where a baseline is not that anyway."""
-    wanted = options.certainty and options.prior_for_first == "follow-up"
-    return [(scan, scan) for scan in scans] if wanted else []
 
 
 def predict_asked_of(

@@ -152,6 +152,7 @@ def model_info(ensemble: Ensemble, options: CompareOptions) -> ModelInfo:
         sha256=tuple(member.sha256 for member in members),
         threshold=thresholds.voxel,
         lesion_threshold=thresholds.lesion,
+        self_prior=thresholds.self_prior,
         mask_only_changes=options.mask_only_changes,
         mirroring=options.mirroring,
         prior_policy=options.prior_for_first,

@@ -75,7 +75,14 @@ def _ledger(time_points: Sequence[TimePoint], followed: FollowedVisits, work: Wo
     with work.clock.stage(Stage.COMPARE):
         how = how_to_compare(work)
         flair = [scan[FLAIR] for scan in followed.prepared.scans] if how.settle else None
-        masks = call_visits(predicted.probabilities, how.thresholds, flair, followed.pairs, how.rules.seen_change)
+        masks = call_visits(
+            predicted.probabilities,
+            how.thresholds,
+            flair,
+            followed.pairs,
+            how.rules.seen_change,
+            [one[0] if one else None for one in predicted.opinions],
+        )
         ledger = make_ledger(
             VisitMasks(
                 masks=masks,

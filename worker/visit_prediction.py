@@ -7,7 +7,7 @@ import numpy as np
 
 from model.visit_chain import Pair
 from service.contracts.options import CompareOptions
-from worker.inference import Ensemble, Probability, asked_alone, asked_of_pair, predict_asked_of
+from worker.inference import Ensemble, Probability, asked_of_pair, predict_asked_of
 from worker.visit_case import FollowedVisits
 
 MOST_TOGETHER = 4
@@ -38,7 +38,7 @@ def predict_visits(
 
         visits = sorted({visit for pair in pairs for visit in pair})
         asked = [one for pair in pairs for one in asked_of_pair(pair, options)]
-        opinions = asked_alone([visit for visit in visits if not alone[visit]], options)
+        opinions = ensemble.alone([visit for visit in visits if not alone[visit]], options)
         maps = predict_asked_of(
             [followed.prepared.scans[visit] for visit in visits],
             [(visits.index(scan), visits.index(prior)) for scan, prior in (*asked, *opinions)],

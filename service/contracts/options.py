@@ -51,7 +51,7 @@ class CompareOptions(BaseModel):
     certainty: bool = Field(
         default=True,
         description="ask the network for a second opinion of each scan, with itself as its prior, for the certainty of "
-        "each change; otherwise certainty comes from the first opinions alone",
+        "each change; otherwise certainty comes from the first opinions alone, unless the weights call lesions by both",
     )
     registration_backend: Literal["simpleitk", "flirt"] = "simpleitk"
     alignment: AlignmentKind = Field(

@@ -177,6 +177,9 @@ class ModelInfo(_Frozen):
     lesion_threshold: float = Field(
         description="what a lesion's surest voxel must reach, at one time point or the other"
     )
+    self_prior: float = Field(
+        description="part in how sure a lesion is, of what the network says of each scan without the other one; 0: none"
+    )
     mask_only_changes: Literal["settle", "keep"] = Field(
         description="whether masks may differ where FLAIR does not: settle, no; keep, yes"
     )

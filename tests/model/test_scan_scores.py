@@ -7,6 +7,7 @@ import pytest
 
 from model.calling import Thresholds
 from model.scan_scores import scan_score, scan_scores
+from model.sliding_window import WindowSettings
 from model.training_pool import held_out_pool
 from model.zoo import build
 from tests.fixtures.synthetic_pool import write_pool
@@ -44,7 +45,9 @@ def test_every_setting_is_scored_on_one_prediction(tmp_path: Path) -> None:
     anatomy = held_out_pool(write_pool(tmp_path / "data"), tmp_path / "cache", "patient07").anatomies[0]
     everything, nothing = Thresholds(voxel=0.0), Thresholds(voxel=1.1)
 
-    whole, empty = scan_scores(build(TINY), anatomy, patch=(32, 32, 32), settings=[everything, nothing])
+    whole, empty = scan_scores(
+        build(TINY), anatomy, window=WindowSettings(patch=(32, 32, 32)), settings=[everything, nothing]
+    )
 
     assert whole.volume_ml[1] > whole.volume_ml[0] > 0
     assert (empty.found, empty.false, empty.scores.dice) == (0, 0, 0.0)

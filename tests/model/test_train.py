@@ -8,8 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from model.calling import Thresholds
-from model.checkpoint import load
+from model.checkpoint import Card, load
 from model.dataset import PairStream, Place, RealPairs
 from model.export_weights import export
 from model.network import UNKNOWN
@@ -193,7 +192,7 @@ def test_the_exported_file_holds_the_average_not_the_last_weights(settings: Trai
     state = train(replace(settings, iterations=2), SCANS)
     out = tmp_path / "weights.safetensors"
     trained = settings.out / "difference-weighting.safetensors"
-    export([trained], out, name="made", thresholds=Thresholds(voxel=0.4, lesion=0.9))
+    export([trained], out, Card(name="made", threshold=0.4, lesion_threshold=0.9))
     with safe_open(out, framework="pt") as file:
         for name, value in state.average.module.state_dict().items():
             assert torch.equal(file.get_tensor(name), value)
@@ -204,7 +203,7 @@ def test_the_exported_file_holds_the_average_not_the_last_weights(settings: Trai
 
 def test_only_weights_can_be_exported(tmp_path: Path):
     with pytest.raises(ValueError, match="there is no such file"):
-        export([tmp_path / "nothing"], tmp_path / "w.safetensors", name="made", thresholds=Thresholds(voxel=0.5))
+        export([tmp_path / "nothing"], tmp_path / "w.safetensors", Card(name="made"))
 
 
 def pairs(**changes: object) -> RealPairs:

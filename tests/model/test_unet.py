@@ -99,6 +99,17 @@ def test_second_opinions_equal_each_scan_alone_and_cost_no_encoder_pass() -> Non
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_a_scan_and_its_prior_are_decoded_once_however_often_they_are_asked_for() -> None:
+    network = build_unet(tiny())
+    passes = []
+    network.decoder.register_forward_hook(lambda *_: passes.append(1))
+    scans = list(torch.randn(2, 2, 8, 8, 8))
+    asked = [(0, 0), (1, 0), (0, 0), (1, 1)]
+    maps = predict_asked(network, scans, asked, settings=WindowSettings(patch=(8, 8, 8)), progress=lambda _: None)
+    assert len(passes) == 3
+    assert torch.equal(maps[0], maps[2])
+
+
 def test_both_directions_equal_the_two_single_predictions() -> None:
     network = build_unet(tiny())
     first, second = torch.randn(2, 2, 10, 8, 12)
@@ -198,7 +209,9 @@ def test_outside_the_brain_there_is_no_lesion() -> None:
     scan = np.zeros((2, 20, 20, 20), np.float32)
     scan[:, 4:12, 4:12, 4:12] = 1.0
 
-    first, second = lesion_probabilities(build_unet(tiny()), scan, np.roll(scan, 4, axis=1), patch=(8, 8, 8))
+    first, second = lesion_probabilities(
+        build_unet(tiny()), scan, np.roll(scan, 4, axis=1), WindowSettings(patch=(8, 8, 8))
+    )
 
     inside = scan.any(axis=0) | np.roll(scan, 4, axis=1).any(axis=0)
     assert (first[inside] > 0).all()

@@ -1,5 +1,7 @@
 """Opinions of a pair: what the options ask of the network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -71,3 +73,20 @@ def test_a_baseline_that_is_its_own_prior_has_no_second_opinion(ensemble):
     own = predicted(ensemble, prior_for_first="self")
     np.testing.assert_allclose(own.baseline, predicted(ensemble).baseline_alone, atol=1e-6)
     assert own.baseline_alone is own.follow_up_alone is None
+
+
+@pytest.mark.parametrize("policy", ["follow-up", "self"])
+@pytest.mark.parametrize("certainty", [True, False])
+def test_second_opinions_that_lesions_are_called_by_are_asked_for_in_any_case(ensemble, certainty, policy):
+    asked = predicted(ensemble, prior_for_first=policy)
+    member = replace(ensemble.members[0], card=Card(name="tiny", self_prior=0.5))
+    called = predicted(replace(ensemble, members=(member,)), certainty=certainty, prior_for_first=policy)
+    np.testing.assert_allclose(called.baseline, asked.baseline, atol=1e-6)
+    np.testing.assert_allclose(called.follow_up, asked.follow_up, atol=1e-6)
+    for found, expected in zip(called.alone, predicted(ensemble).alone, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_single_scan_has_no_second_opinion_of_itself(ensemble):
+    member = replace(ensemble.members[0], card=Card(name="tiny", self_prior=0.5))
+    assert predicted(replace(ensemble, members=(member,)), pair=False).alone == (None,)
