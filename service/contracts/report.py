@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from service.contracts.measures import BrainVolumeChange, Interval, LesionRegion, RulesInfo, VolumeIntervalsMl
 from service.contracts.options import AlignmentKind, CommonSpace
 
-REPORT_SCHEMA_VERSION = "1.1"
+REPORT_SCHEMA_VERSION = "1.2"
 MEASUREMENT_RULES_VERSION = "1.5"
 RESEARCH_USE = "For research use. Not a medical device."
 AI_RESULT = "AI result, not verified"
@@ -178,7 +178,8 @@ class ModelInfo(_Frozen):
         description="what a lesion's surest voxel must reach, at one time point or the other"
     )
     self_prior: float = Field(
-        description="part in how sure a lesion is, of what the network says of each scan without the other one; 0: none"
+        default=0.0,
+        description="part in how sure a lesion is, of the network's opinion of each scan without the other one",
     )
     mask_only_changes: Literal["settle", "keep"] = Field(
         description="whether masks may differ where FLAIR does not: settle, no; keep, yes"

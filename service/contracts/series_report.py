@@ -25,7 +25,7 @@ from service.contracts.report import (
     Versions,
 )
 
-SERIES_SCHEMA_VERSION = "1.0"
+SERIES_SCHEMA_VERSION = "1.1"
 
 EventName = Literal["appeared", "gone", "returned", "merged", "split", "confluent_growth", "new_part", "part_gone"]
 PairRole = Literal["adjacent", "first_to_last", "not_used"]

@@ -56,6 +56,7 @@ def made_with(report: Report | SeriesReport, words: Words) -> str:
         method=model.method,
         voxel=words.number(model.threshold),
         lesion=words.number(model.lesion_threshold),
+        alone=words.number(model.self_prior),
         settled=words(f"method.{model.mask_only_changes}"),
         mirroring=words("method.on" if model.mirroring else "method.off"),
         prior=words(f"method.prior.{model.prior_policy.replace('-', '_')}"),
