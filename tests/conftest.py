@@ -30,11 +30,6 @@ def _one_torch_thread() -> None:
     torch.set_num_threads(1)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: a part of the time goes into waiting for servers and deadlines."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first, so that no core waits for one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
