@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from model.longiseg import convert_longiseg
-from model.sliding_window import WindowSettings, predict_one, predict_pair
+from model.sliding_window import WindowSettings, predict_asked
 
 pytestmark = pytest.mark.shared_data
 
@@ -28,8 +28,8 @@ def test_logits_equal_the_references_for_every_pairing(
     axes = model.preprocessing.mirror_axes if mirroring == "tta" else ()
     window = WindowSettings(patch=model.preprocessing.patch, mirror_axes=axes)
 
-    baseline, follow_up = predict_pair(model.network, t0, t1, settings=window, progress=no_progress)
-    itself = predict_one(model.network, t0, None, settings=window, progress=no_progress)
+    pairings = {"t0_given_t1": (0, 1), "t1_given_t0": (1, 0), "t0_given_t0": (0, 0)}
+    maps = predict_asked(model.network, [t0, t1], list(pairings.values()), settings=window, progress=no_progress)
 
-    for seen, pairing in [(baseline, "t0_given_t1"), (follow_up, "t1_given_t0"), (itself, "t0_given_t0")]:
+    for seen, pairing in zip(maps, pairings, strict=True):
         torch.testing.assert_close(seen, expected[f"logits_{pairing}_{mirroring}"], atol=1e-3, rtol=0)
