@@ -11,7 +11,7 @@ otherwise one scan of the pair would leak into the outlines of the other.
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +65,8 @@ def main() -> None:
     for number in range(arguments.samples):
         sample = make_sample(pool, FIRST_SEED + number, patch)
         for path, model in models.items():
-            read = replace(sample, prior=sample.current) if arguments.alone else sample
-            probability, _ = sample_opinions(model.network, read)
+            given_prior, alone = sample_opinions(model.network, sample)
+            probability = alone if arguments.alone else given_prior
             for threshold in arguments.voxel:
                 found.setdefault((path, threshold), []).extend(outlines(sample, probability >= threshold))
     print_table("SD", CONTRASTS, {key: [(one.contrast, one.ratio) for one in rows] for key, rows in found.items()})

@@ -12,7 +12,7 @@ from model.held_out_pairs import real_pair
 from model.lesions import find_lesions
 from model.metrics import Scores, score
 from model.network import PairNetwork
-from model.sliding_window import WindowSettings, lesion_opinions
+from model.sliding_window import WindowSettings, lesion_opinions, lesion_probabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +53,13 @@ def scan_scores(
         ValueError: the anatomy is no real scan.
     """
     pair = real_pair(anatomy)
-    before = pair.current if alone else pair.prior
-    (prior, current), own = lesion_opinions(network, before, pair.current, window)
-    flair = pair.prior[1], pair.current[1]
-    masks = [
-        call_lesions(None, current, one)[1] if alone else call_lesions(prior, current, one, flair, alone=own)[1]
-        for one in settings
-    ]
+    if alone:
+        _, current = lesion_probabilities(network, pair.current, pair.current, window)
+        masks = [call_lesions(None, current, one)[1] for one in settings]
+    else:
+        maps, own = lesion_opinions(network, pair.prior, pair.current, window)
+        flair = pair.prior[1], pair.current[1]
+        masks = [call_lesions(*maps, one, flair, alone=own)[1] for one in settings]
     return [scan_score(anatomy.name, pair.target, *called) for called in zip(masks, settings, strict=True)]
 
 

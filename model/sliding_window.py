@@ -100,22 +100,26 @@ def lesion_probabilities(
 
     Outside the brain, where both scans are zero, there is no lesion.
     """
-    scans = torch.from_numpy(baseline), torch.from_numpy(follow_up)
-    first, second = predict_pair(network, *scans, settings=window, progress=lambda _: None)
-    brain = np.any(baseline, axis=0) | np.any(follow_up, axis=0)
-    return first.softmax(0)[1].numpy() * brain, second.softmax(0)[1].numpy() * brain
+    first, second = _probabilities(network, (baseline, follow_up), [(0, 1), (1, 0)], window)
+    return first, second
 
 
 def lesion_opinions(
     network: PairNetwork, baseline: Scan, follow_up: Scan, window: WindowSettings
 ) -> tuple[tuple[Probability, Probability], tuple[Probability, Probability]]:
     """As `lesion_probabilities`, and likewise of each scan alone: what a pair's lesions are called from."""
-    scans = torch.from_numpy(baseline), torch.from_numpy(follow_up)
     asked = [(0, 1), (1, 0), (0, 0), (1, 1)]
-    logits = predict_asked(network, scans, asked, settings=window, progress=lambda _: None)
-    brain = np.any(baseline, axis=0) | np.any(follow_up, axis=0)
-    first, second, first_alone, second_alone = (one.softmax(0)[1].numpy() * brain for one in logits)
+    first, second, first_alone, second_alone = _probabilities(network, (baseline, follow_up), asked, window)
     return (first, second), (first_alone, second_alone)
+
+
+def _probabilities(
+    network: PairNetwork, scans: tuple[Scan, Scan], asked: Sequence[tuple[int, int]], window: WindowSettings
+) -> list[Probability]:
+    tensors = [torch.from_numpy(scan) for scan in scans]
+    maps = predict_asked(network, tensors, asked, settings=window, progress=lambda _: None)
+    brain = np.any(scans[0], axis=0) | np.any(scans[1], axis=0)
+    return [one.softmax(0)[1].numpy() * brain for one in maps]
 
 
 def predict_one(
