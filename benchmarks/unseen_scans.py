@@ -17,12 +17,12 @@ from model.calling import Thresholds
 from model.checkpoint import load
 from model.scan_scores import ScanScore, scan_scores
 from model.sliding_window import window_of
-from model.training_pool import load_pool
+from model.training_pool import REAL, load_pool
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", nargs="+", metavar="WEIGHTS@PATIENT")
+    parser.add_argument("weights", nargs="+", metavar="WEIGHTS@PATIENT", type=weights_of_patient)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("runs/pool"))
     parser.add_argument("--voxel", type=float, nargs="+", default=[0.5, 0.75, 0.85])
@@ -38,14 +38,21 @@ def main() -> None:
         f"{'scan':10} {'prior':7}{'voxel':>6} {'lesion':>7} {'alone':>5}   Dice     F1   found false   volume ml",
         flush=True,
     )
-    for words in arguments.weights:
-        path, _, patient = words.rpartition("@")
-        model = load(Path(path))
+    for path, patient in arguments.weights:
+        model = load(path)
         for alone in (True, False):
             used = [one for one in settings if not alone or one.self_prior == arguments.self_prior[0]]
             window = window_of(model)
             for score in scan_scores(model.network, scans[patient], window=window, settings=used, alone=alone):
                 print(line(score, "itself" if alone else "rescan"), flush=True)
+
+
+def weights_of_patient(words: str) -> tuple[Path, str]:
+    """Raises ArgumentTypeError where there is no such patient with a scan."""
+    path, _, patient = words.rpartition("@")
+    if patient not in REAL:
+        raise argparse.ArgumentTypeError(f"expected WEIGHTS@PATIENT, the patient one of {', '.join(REAL)}")
+    return Path(path), patient
 
 
 def line(score: ScanScore, prior: str) -> str:

@@ -53,17 +53,20 @@ def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptio
     """Probabilities on the common grid; outside the brain there is no lesion.
 
     Without a baseline the scan is its own prior. Second opinions are asked for of a pair whose scans are each other's
-    priors, and of every pair where the weights' card gives them a part in how sure a lesion is.
+    priors, and of every pair where the weights' card gives them a part in how sure a lesion is; a scan that is its own
+    prior anyway has none.
     """
     scans = [scan for scan in (prepared.baseline, prepared.follow_up) if scan is not None]
-    asked = [(0, 0)] if len(scans) == 1 else [*asked_of_pair((0, 1), options), *ensemble.alone((0, 1), options)]
-    found = predict_asked_of(scans, asked, ensemble=ensemble, options=options, progress=progress)
+    first = [(0, 0)] if len(scans) == 1 else asked_of_pair((0, 1), options)
+    second = [] if len(scans) == 1 else [one for one in ensemble.alone((0, 1), options) if one not in first]
+    found = predict_asked_of(scans, [*first, *second], ensemble=ensemble, options=options, progress=progress)
     maps = [np.where(prepared.brain, one, np.float32(0.0)) for one in found]
+    alone = {scan: one for (scan, _), one in zip(second, maps[len(first) :], strict=True)}
     return Prediction(
         baseline=maps[0] if prepared.baseline is not None else None,
-        follow_up=maps[min(1, len(maps) - 1)],
-        baseline_alone=maps[2] if len(maps) == 4 else None,
-        follow_up_alone=maps[3] if len(maps) == 4 else None,
+        follow_up=maps[len(first) - 1],
+        baseline_alone=alone.get(0),
+        follow_up_alone=alone.get(1),
     )
 
 

@@ -72,6 +72,13 @@ def test_every_visit_has_one_second_opinion(ensemble):
     assert [len(opinions) for opinions in found.opinions] == [1] * 4
 
 
+def test_a_visit_that_is_only_its_own_prior_has_no_second_opinion(ensemble):
+    """The first of the course, where the policy is so; the shipped weights ask for second opinions in any case."""
+    member = replace(ensemble.members[0], card=Card(name="x", self_prior=0.5))
+    found = predicted(visits(3), replace(ensemble, members=(member,)), prior_for_first="self")
+    assert [len(opinions) for opinions in found.opinions] == [0, 1, 1]
+
+
 def test_reversing_the_visits_reverses_the_probabilities(ensemble):
     followed = visits(3)
     turned = replace(followed, prepared=replace(followed.prepared, scans=followed.prepared.scans[::-1]))
