@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from model.grid import Grid
 from model.phantom_head import LPS_FROM_RAS, PhantomHead
+from model.preprocess import bounding_box
 from model.volume import Affine, spacing_of, world_from_voxel
 
 ChangeKind = Literal["new", "enlarging", "stable", "shrinking", "resolved"]
@@ -104,7 +105,9 @@ def lay_out(plans: tuple[LesionPlan, ...], head: PhantomHead, rng: np.random.Gen
     white = _room(head.white > 0.5, head)
     infratentorial = _room((head.grey + head.white > 0.9) & head.brain, head)
     spacing = spacing_of(head.affine)
-    to_ventricle = np.asarray(ndimage.distance_transform_edt(~head.ventricles, sampling=spacing), np.float32)
+    box = bounding_box(head.nervous > 0.01)
+    to_ventricle = np.zeros(head.brain.shape, np.float32)
+    to_ventricle[box] = ndimage.distance_transform_edt(~head.ventricles[box], sampling=spacing)
     taken: list[tuple[NDArray[Any], float]] = []
     blobs = []
     for plan in plans:
@@ -207,8 +210,11 @@ def _sphere_directions(count: int) -> NDArray[np.float64]:
 
 def _room(tissue: NDArray[np.bool_], head: PhantomHead) -> NDArray[np.float64]:
     """Distance (mm) of every head voxel from the border of the tissue."""
-    spacing = spacing_of(head.affine)
-    return np.asarray(ndimage.distance_transform_edt(tissue & (head.fluid < 0.2), sampling=spacing))
+    room = tissue & (head.fluid < 0.2)
+    depth = np.zeros(room.shape)
+    box = tuple(slice(max(0, one.start - 1), one.stop + 1) for one in bounding_box(room))
+    depth[box] = ndimage.distance_transform_edt(room[box], sampling=spacing_of(head.affine))
+    return depth
 
 
 def _nearest_place(
