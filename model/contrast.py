@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.anatomy import Anatomy, Tissue
-from model.patch_anatomy import WHITE_MATTER
+from model.patch_anatomy import CORTEX, WHITE_MATTER
 from model.scanner import smooth_field
 
 TYPICAL: dict[Tissue, tuple[float, float]] = {
@@ -35,6 +35,8 @@ class Contrast:
     texture: float
     seed: int
     brain_values: tuple[Float32[NDArray[Any], " values"], Float32[NDArray[Any], " values"]]
+    brain_grey: Bool[NDArray[Any], " values"]
+    """Which of these are of cortex."""
 
 
 def draw_contrast(anatomy: Anatomy, rng: np.random.Generator) -> Contrast:
@@ -48,7 +50,11 @@ def draw_contrast(anatomy: Anatomy, rng: np.random.Generator) -> Contrast:
     else:
         values = (means[0][sample[inside]], means[1][sample[inside]])
     return Contrast(
-        means=means, texture=float(rng.uniform(0.01, 0.05)), seed=int(rng.integers(2**31)), brain_values=values
+        means=means,
+        texture=float(rng.uniform(0.01, 0.05)),
+        seed=int(rng.integers(2**31)),
+        brain_values=values,
+        brain_grey=CORTEX[sample[inside]],
     )
 
 

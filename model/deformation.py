@@ -23,6 +23,8 @@ Nodes = Float32[NDArray[Any], "3 a b c"]
 NODE_STEP = 4
 BEND_STEP = 22
 """Voxels between the control points of the bend: wide enough that it cannot fold (see the tests)."""
+ANY_WAY = 0.2
+"""Part of the patches in a pose of no patient: the few real cortices of a training look like more."""
 LARGEST_BEND = 6.0
 """Of a control point, voxels; the bend itself stays near half of it."""
 
@@ -92,13 +94,18 @@ class Placement:
 
 
 def draw_placement(anatomy: Anatomy, patch: Patch, rng: np.random.Generator) -> Placement:
-    """A patch about a brain voxel: head tilt to 15 degrees, size 0.9 to 1.1, bent a few mm, half of them mirrored."""
+    """A patch about a brain voxel: head tilt to 15 degrees, size 0.9 to 1.1, bent a few mm, half of them mirrored.
+
+    Some lie as no patient does (`ANY_WAY`): tilted to 45 degrees, size 0.8 to 1.25, mirrored along any axis.
+    """
     white = np.flatnonzero(anatomy.tissue.ravel()[::97] == Tissue.WHITE) * 97
     centre = np.array(np.unravel_index(int(rng.choice(white)), anatomy.tissue.shape), np.float64)
-    turn = Rotation.from_rotvec(np.clip(rng.standard_normal(3), -2, 2) * np.deg2rad(7.5)).as_matrix()
-    stretch = np.diag(rng.uniform(0.9, 1.1) * np.exp(rng.uniform(-0.04, 0.04, 3)))
-    if rng.random() < 0.5:
-        stretch[2, 2] *= -1
+    any_way = rng.random() < ANY_WAY
+    tilt_deg, size = (22.5, rng.uniform(0.8, 1.25)) if any_way else (7.5, rng.uniform(0.9, 1.1))
+    turn = Rotation.from_rotvec(np.clip(rng.standard_normal(3), -2, 2) * np.deg2rad(tilt_deg)).as_matrix()
+    stretch = np.diag(size * np.exp(rng.uniform(-0.04, 0.04, 3)))
+    mirrored = (rng.random(3) < 0.5) & (any_way, any_way, True)
+    stretch[mirrored, mirrored] *= -1
     matrix = turn @ stretch
     jitter = rng.uniform(-0.25, 0.25, 3) * patch
     offset = centre - matrix @ (np.array(patch) / 2 + jitter)

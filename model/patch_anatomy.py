@@ -42,6 +42,8 @@ class Canvas:
     healed: tuple[Float32[NDArray[Any], "d h w"], Float32[NDArray[Any], "d h w"]]
     white: tuple[Float32[NDArray[Any], "d h w"], Float32[NDArray[Any], "d h w"]]
     """Local mean of the white matter: a lesion is as bright as it is beside this."""
+    grey: tuple[Float32[NDArray[Any], "d h w"], Float32[NDArray[Any], "d h w"]]
+    """Local mean of the grey matter, without its partly filled rim."""
 
 
 def seen_anatomy(anatomy: Anatomy, placement: Placement, motion: Motion | None = None) -> PatchAnatomy:
@@ -73,10 +75,16 @@ def canvas(anatomy: Anatomy) -> Canvas:
     images = (anatomy.t1, anatomy.flair)
     near = [_local_mean(image, healthy, 4.0) for image in images]
     wide = [_local_mean(image, healthy, 7.0) for image in images]
+    inner = ndimage.binary_erosion(anatomy.tissue == Tissue.GREY) & ~gone
+    grey = [_local_mean(image, inner, 7.0) for image in images]
     soft = np.where(own, 1, ndimage.gaussian_filter(gone.astype(np.float32), 0.7))
     grain = ndimage.gaussian_filter(np.random.default_rng(1).standard_normal(own.shape, dtype=np.float32), 0.6)
     filled = [image * (1 - soft) + local * (1 + 0.08 * grain) * soft for image, local in zip(images, near, strict=True)]
-    return Canvas(healed=(filled[0].astype(np.float32), filled[1].astype(np.float32)), white=(wide[0], wide[1]))
+    return Canvas(
+        healed=(filled[0].astype(np.float32), filled[1].astype(np.float32)),
+        white=(wide[0], wide[1]),
+        grey=(grey[0], grey[1]),
+    )
 
 
 def own_lesions(seen: PatchAnatomy, healed: frozenset[int]) -> Bool[NDArray[Any], "d h w"]:

@@ -54,7 +54,7 @@ def place_lesions(seen: PatchAnatomy, pool: TrainingPool, rng: np.random.Generat
 def regions(seen: PatchAnatomy) -> dict[str, Mask]:
     """White matter by where MS lesions are looked for (McDonald criteria); deep is the rest."""
     white, near = WHITE_MATTER[seen.tissue], seen.ventricle_mm < 2.5
-    below = _infratentorial(seen) & white
+    below = infratentorial(seen) & white
     cortical = grown_by_one(CORTEX[seen.tissue]) & white & (seen.ventricle_mm > 4) & ~below
     return {
         "periventricular": near & ~below & ~FLUID[seen.tissue],
@@ -96,7 +96,8 @@ def _allowed(seen: PatchAnatomy, rng: np.random.Generator) -> Mask:
     return np.asarray(white | grey if rng.random() < 0.3 else white)
 
 
-def _infratentorial(seen: PatchAnatomy) -> Mask:
+def infratentorial(seen: PatchAnatomy) -> Mask:
+    """Brainstem and cerebellum: of a real scan where these lie in the MNI brain, of a label map their white matter."""
     if seen.anatomy.t1 is None:
         return np.isin(seen.tissue, (Tissue.BRAINSTEM, Tissue.CEREBELLUM_WHITE))
     up, front, left = (seen.mni(axis) for axis in range(3))

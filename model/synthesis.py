@@ -1,6 +1,6 @@
 """Longitudinal pairs with known lesions: (current, prior, target), deterministic from a seed.
 
-    anatomy --bend, affine--> patient with lesions --motion, atrophy--> visit (two of them, from here on each by itself)
+    anatomy --bend, affine, folds--> patient with lesions --motion, atrophy--> visit (two, from here on each by itself)
     visit --contrast--> clean images --mimics, lesions--> painted images --scanner--> scans --brain mask, z-score-->
 
 Each lesion is unchanged, new, resolved, grown or shrunk between the two visits. Either scan may be moved, as a residual
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from model.anatomy import Anatomy, Tissue
 from model.contrast import Contrast, draw_contrast, paint_labels, white_of_labels
 from model.deformation import Motion, Patch, Placement, displaced, draw_placement, shrunken, still
+from model.folds import Folds, draw_folds, folded, repainted
 from model.lesion_fates import CONFLUENT, PaintedLesion, draw_lesions
 from model.lesion_painting import SeenLesion, lesion_mask, paint_lesions, seen_lesions
 from model.mimics import Mimics, draw_mimics, mimic_layers, of_visit
@@ -37,6 +38,10 @@ NOTHING_CHANGES = 0.15
 """Part of the pairs in which the scanner and the mimics change and no lesion does."""
 
 
+CleanChannel = tuple[Float32[NDArray[Any], "d h w"], Float32[NDArray[Any], "d h w"]]
+"""An image without painted lesions, and the signal of white matter around each voxel."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sample:
     """One training example; channels are T1, FLAIR, z-scored in the brain, zero outside."""
@@ -55,6 +60,7 @@ class Patient:
 
     anatomy: Anatomy
     placement: Placement
+    folds: Folds
     lesions: tuple[PaintedLesion, ...]
     mimics: Mimics
     stripping_mm: Float32[NDArray[Any], "d h w"]
@@ -103,9 +109,11 @@ def draw_patient(pool: TrainingPool, patch: Patch, rng: np.random.Generator, *, 
     candidates = [a for a in pool.anatomies if (a.t1 is not None) == real] or pool.anatomies
     anatomy = candidates[int(rng.integers(len(candidates)))]
     placement = draw_placement(anatomy, patch, rng)
-    seen = seen_anatomy(anatomy, placement)
-    own = own_lesions(seen, frozenset())
+    unfolded = seen_anatomy(anatomy, placement)
+    folds = draw_folds(rng)
+    own = own_lesions(unfolded, frozenset())
     as_scanned = bool(anatomy.t1 is not None and rng.random() < AS_SCANNED)
+    seen = folded(unfolded, folds, spare_own=as_scanned)
     placed = place_lesions(seen, pool, rng)
     if as_scanned:
         placed &= ~grown_by_one(own)
@@ -114,6 +122,7 @@ def draw_patient(pool: TrainingPool, patch: Patch, rng: np.random.Generator, *, 
     return Patient(
         anatomy=anatomy,
         placement=placement,
+        folds=folds,
         lesions=draw_lesions(placed, rng, changing=changing),
         mimics=draw_mimics(seen, rng),
         stripping_mm=_stripping(patch, rng, middle=rng.uniform(-0.5, 2.5), spread=rng.uniform(0.3, 2.5)),
@@ -171,11 +180,13 @@ def _scan(
 ) -> tuple[Float32[NDArray[Any], "2 d h w"], Bool[NDArray[Any], "d h w"]]:
     """T1 and FLAIR of one visit, masked and z-scored as preprocessing would give them, and the lesions they show."""
     shape = patient.placement.shape
-    seen = seen_anatomy(patient.anatomy, patient.placement, visit.motion)
+    unfolded = seen_anatomy(patient.anatomy, patient.placement, visit.motion)
+    seen = folded(unfolded, patient.folds, spare_own=patient.as_scanned)
     dense = None if visit.motion is None else visit.motion.dense()
     lesions = seen_lesions(patient.lesions, dense, shape, later=visit.later)
     mask, remnants = _stripped(seen, visit, rng)
-    painted = _painted(patient, visit, seen, lesions, mimic_layers(seen, visit.mimics, dense), rng)
+    clean = [_clean(patient, visit, (unfolded, seen), channel) for channel in range(2)]
+    painted = _painted(visit, clean, lesions, mimic_layers(seen, visit.mimics, dense), rng)
     channels = []
     views = (
         [draw_field_of_view(shape, rng)] * 2 if rng.random() < 0.5 else [draw_field_of_view(shape, rng) for _ in "12"]
@@ -183,7 +194,7 @@ def _scan(
     for channel, image in enumerate(painted):
         acquisition = draw_worn_acquisition(rng)
         scanned = acquire(image + remnants, acquisition)
-        values = tone(visit.contrast.brain_values[channel], acquisition.gamma)
+        values = tone(_brain_values(visit, channel), acquisition.gamma)
         # the whole brain's mean and deviation are known as well as its mask is
         mean = values.mean() + rng.normal(0, 0.05) * values.std()
         spread = max(float(values.std()) * np.exp(rng.normal(0, 0.06)), 1e-3)
@@ -224,32 +235,35 @@ def _stripped(
     return mask & ~outside, remnants
 
 
+def _brain_values(visit: Visit, channel: int) -> Float32[NDArray[Any], " values"]:
+    """Of the whole brain, with the grey matter of the visit."""
+    grey = visit.mimics.grey if channel == 1 else visit.mimics.grey_t1
+    return np.asarray(visit.contrast.brain_values[channel] + visit.contrast.brain_grey * np.float32(grey), np.float32)
+
+
 def _painted(
-    patient: Patient,
     visit: Visit,
-    seen: PatchAnatomy,
+    clean: list[CleanChannel],
     lesions: list[SeenLesion],
     layers: tuple[Float32[NDArray[Any], "d h w"], ...],
     rng: np.random.Generator,
 ) -> list[Float32[NDArray[Any], "d h w"]]:
     """T1 and FLAIR before the scanner."""
     painted = []
-    for channel, layer in enumerate(layers):
-        image, white = _clean(patient, visit, seen, channel)
+    for channel, ((image, white), layer) in enumerate(zip(clean, layers, strict=True)):
         lit = np.maximum(image + layer, 0)
         painted.append(paint_lesions(lit, white, lesions, channel=channel, gain=visit.lesion_gain, rng=rng))
     return painted
 
 
-def _clean(
-    patient: Patient, visit: Visit, seen: PatchAnatomy, channel: int
-) -> tuple[Float32[NDArray[Any], "d h w"], Float32[NDArray[Any], "d h w"]]:
-    """A channel without painted lesions, and the signal of white matter around each voxel."""
-    anatomy = patient.anatomy
+def _clean(patient: Patient, visit: Visit, anatomies: tuple[PatchAnatomy, PatchAnatomy], channel: int) -> CleanChannel:
+    """A channel without painted lesions, and the signal of white matter around each voxel; without folds and with."""
+    anatomy, (unfolded, seen) = patient.anatomy, anatomies
     if anatomy.t1 is None or anatomy.flair is None:
         return paint_labels(seen.tissue, visit.contrast, channel), white_of_labels(seen.tissue, visit.contrast, channel)
     real = canvas(anatomy)
-    white = seen.frame.nearest(real.white[channel])
-    if not patient.as_scanned:
-        return seen.frame.linear(real.healed[channel]), white
-    return own_image(seen, channel, patient.healed[visit.later]), white
+    if patient.as_scanned:
+        image = own_image(seen, channel, patient.healed[visit.later])
+    else:
+        image = seen.frame.linear(real.healed[channel])
+    return repainted(image, unfolded, seen, channel), seen.frame.nearest(real.white[channel])

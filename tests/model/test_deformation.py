@@ -56,6 +56,22 @@ def test_the_bend_reaches_some_mm_and_folds_nowhere(pool: TrainingPool):
     assert np.median(reached) > 1
 
 
+def test_most_heads_lie_as_patients_do_and_some_in_any_way(pool: TrainingPool):
+    matrices = [draw_placement(pool.anatomies[0], SHAPE, np.random.default_rng(n)).matrix for n in range(300)]
+    sizes = np.array([np.abs(np.linalg.det(one)) ** (1 / 3) for one in matrices])
+    mirrored = np.array([np.linalg.det(one) < 0 for one in matrices])
+    upright = np.array([one[0, 0] > 0 and one[1, 1] > 0 for one in matrices])
+    tilts = np.array(
+        [np.degrees(np.arccos(np.clip(abs(one[0, 0]) / np.linalg.norm(one[0]), 0, 1))) for one in matrices]
+    )
+    assert 0.4 < mirrored.mean() < 0.6
+    assert 0.75 < upright.mean() < 0.95
+    assert tilts[~upright].max() < 70
+    assert np.mean(tilts > 25) < 0.15 < np.mean(tilts > 10)
+    assert 0.75 < sizes.min() < 0.87
+    assert 1.13 < sizes.max() < 1.3
+
+
 def test_both_visits_see_the_same_bend(pool: TrainingPool):
     """A point of the patient is the same point of the anatomy at either visit."""
     placement = draw_placement(pool.anatomies[0], SHAPE, np.random.default_rng(3))
