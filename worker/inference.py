@@ -42,23 +42,25 @@ class Ensemble:
             lesion=of_card.lesion if options.lesion_threshold is None else options.lesion_threshold,
         )
 
-    def alone(self, scans: Sequence[int], options: CompareOptions) -> list[Asked]:
-        """The second opinions of a pair or course, each scan its own prior; none where nothing is made of them."""
+    def alone(self, asked: Sequence[Asked], options: CompareOptions) -> list[Asked]:
+        """The second opinions of a pair or course, each scan its own prior; none where nothing is made of them.
+
+        Of the scans that are asked for given another: one that is its own prior anyway has said it already.
+        """
         for_certainty = options.certainty and options.prior_for_first == "follow-up"
         wanted = for_certainty or self.thresholds(options).self_prior > 0
-        return [(scan, scan) for scan in scans] if wanted else []
+        return [(scan, scan) for scan in sorted({scan for scan, prior in asked if scan != prior})] if wanted else []
 
 
 def predict(prepared: NetworkInput, *, ensemble: Ensemble, options: CompareOptions, progress: Report) -> Prediction:
     """Probabilities on the common grid; outside the brain there is no lesion.
 
     Without a baseline the scan is its own prior. Second opinions are asked for of a pair whose scans are each other's
-    priors, and of every pair where the weights' card gives them a part in how sure a lesion is; a scan that is its own
-    prior anyway has none.
+    priors, and of every pair where the weights' card gives them a part in how sure a lesion is.
     """
     scans = [scan for scan in (prepared.baseline, prepared.follow_up) if scan is not None]
     first = [(0, 0)] if len(scans) == 1 else asked_of_pair((0, 1), options)
-    second = [] if len(scans) == 1 else [one for one in ensemble.alone((0, 1), options) if one not in first]
+    second = ensemble.alone(first, options)
     found = predict_asked_of(scans, [*first, *second], ensemble=ensemble, options=options, progress=progress)
     maps = [np.where(prepared.brain, one, np.float32(0.0)) for one in found]
     alone = {scan: one for (scan, _), one in zip(second, maps[len(first) :], strict=True)}

@@ -30,7 +30,7 @@ def predict_visits(
     """Every compared pair predicted as in a comparison; a second opinion is asked for once of each visit."""
     found: list[list[Probability]] = [[] for _ in followed.chain]
     alone: list[tuple[Probability, ...]] = [() for _ in followed.chain]
-    own_alone = _only_their_own_prior(followed.pairs, options)
+    wanted = ensemble.alone([one for pair in followed.pairs for one in asked_of_pair(pair, options)], options)
     groups = together(followed.pairs)
     for number, pairs in enumerate(groups):
 
@@ -39,7 +39,7 @@ def predict_visits(
 
         visits = sorted({visit for pair in pairs for visit in pair})
         asked = [one for pair in pairs for one in asked_of_pair(pair, options)]
-        opinions = ensemble.alone([visit for visit in visits if not alone[visit] and visit not in own_alone], options)
+        opinions = [one for one in wanted if one[0] in visits and not alone[one[0]]]
         maps = predict_asked_of(
             [followed.prepared.scans[visit] for visit in visits],
             [(visits.index(scan), visits.index(prior)) for scan, prior in (*asked, *opinions)],
@@ -54,12 +54,6 @@ def predict_visits(
             alone[visit] = (one,)
     means = tuple(np.asarray(np.mean(one, axis=0, dtype=np.float32)) for one in found)
     return VisitPredictions(probabilities=means, opinions=tuple(alone))
-
-
-def _only_their_own_prior(pairs: Sequence[Pair], options: CompareOptions) -> set[int]:
-    """Visits whose one opinion is the scan as its own prior: a second would say the same again."""
-    asked = [one for pair in pairs for one in asked_of_pair(pair, options)]
-    return {scan for scan, _ in asked} - {scan for scan, prior in asked if scan != prior}
 
 
 def together(pairs: Sequence[Pair]) -> list[list[Pair]]:
