@@ -96,7 +96,7 @@ class Placement:
 def draw_placement(anatomy: Anatomy, patch: Patch, rng: np.random.Generator) -> Placement:
     """A patch about a brain voxel: head tilt to 15 degrees, size 0.9 to 1.1, bent a few mm, half of them mirrored.
 
-    Some lie as no patient does (`ANY_WAY`): tilted to 45 degrees, size 0.8 to 1.25, mirrored along any axis.
+    Some lie as no patient does (`ANY_WAY`): to 45 degrees about each axis, size 0.8 to 1.25, mirrored along any.
     """
     white = np.flatnonzero(anatomy.tissue.ravel()[::97] == Tissue.WHITE) * 97
     centre = np.array(np.unravel_index(int(rng.choice(white)), anatomy.tissue.shape), np.float64)

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.anatomy import SDF_STEPS_PER_MM, Anatomy, Tissue
-from model.patch_anatomy import PatchAnatomy, canvas, grown_by_one, own_lesions
+from model.patch_anatomy import PatchAnatomy, grown_by_one, own_lesions
 from model.placement import infratentorial
 from model.scanner import smooth_field
+
+Field = Float32[NDArray[Any], "d h w"]
 
 FOLDED = 0.4
 """Part of the heads that have any."""
@@ -66,24 +68,24 @@ def folded(seen: PatchAnatomy, folds: Folds, *, spare_own: bool) -> PatchAnatomy
     return replace(seen, tissue=np.where(grown, np.uint8(Tissue.GREY), seen.tissue))
 
 
-def repainted(
-    image: Float32[NDArray[Any], "d h w"], before: PatchAnatomy, after: PatchAnatomy, channel: int
-) -> Float32[NDArray[Any], "d h w"]:
+def fold_weight(before: PatchAnatomy, after: PatchAnatomy) -> Field | None:
+    """How much of each voxel is of a fold, with soft edges; None: nothing is folded."""
+    if after is before:
+        return None
+    return np.asarray(ndimage.gaussian_filter((after.tissue != before.tissue).astype(np.float32), 0.7, truncate=3.0))
+
+
+def repainted(image: Field, white: Field, grey: Field, weight: Field) -> Field:
     """An image of a real scan with the folds as bright as the grey matter near them, and with the texture it has there.
 
     Args:
-        image: T1 (0) or FLAIR (1), white matter near 1.
-        before: the anatomy of the scan.
-        after: with its folds.
-        channel: of the image.
+        image: T1 or FLAIR, white matter near 1.
+        white: the white matter's signal around each voxel.
+        grey: the grey matter's.
+        weight: of the folds.
     """
-    if after is before:
-        return image
-    real = canvas(before.anatomy)
-    soft = ndimage.gaussian_filter((after.tissue != before.tissue).astype(np.float32), 0.7, truncate=3.0)
-    white, grey = (before.frame.nearest(levels[channel]) for levels in (real.white, real.grey))
     as_grey = image * grey / np.maximum(white, np.float32(0.1))
-    return np.asarray(image + soft * (as_grey - image), np.float32)
+    return np.asarray(image + weight * (as_grey - image), np.float32)
 
 
 @lru_cache(maxsize=32)

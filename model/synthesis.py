@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.anatomy import Anatomy, Tissue
 from model.contrast import Contrast, draw_contrast, paint_labels, white_of_labels
 from model.deformation import Motion, Patch, Placement, displaced, draw_placement, shrunken, still
-from model.folds import Folds, draw_folds, folded, repainted
+from model.folds import Folds, draw_folds, fold_weight, folded, repainted
 from model.lesion_fates import CONFLUENT, PaintedLesion, draw_lesions
 from model.lesion_painting import SeenLesion, lesion_mask, paint_lesions, seen_lesions
 from model.mimics import Mimics, draw_mimics, mimic_layers, of_visit
@@ -185,7 +185,8 @@ def _scan(
     dense = None if visit.motion is None else visit.motion.dense()
     lesions = seen_lesions(patient.lesions, dense, shape, later=visit.later)
     mask, remnants = _stripped(seen, visit, rng)
-    clean = [_clean(patient, visit, (unfolded, seen), channel) for channel in range(2)]
+    fold = fold_weight(unfolded, seen)
+    clean = [_clean(patient, visit, seen, channel, fold) for channel in range(2)]
     painted = _painted(visit, clean, lesions, mimic_layers(seen, visit.mimics, dense), rng)
     channels = []
     views = (
@@ -256,9 +257,11 @@ def _painted(
     return painted
 
 
-def _clean(patient: Patient, visit: Visit, anatomies: tuple[PatchAnatomy, PatchAnatomy], channel: int) -> CleanChannel:
-    """A channel without painted lesions, and the signal of white matter around each voxel; without folds and with."""
-    anatomy, (unfolded, seen) = patient.anatomy, anatomies
+def _clean(
+    patient: Patient, visit: Visit, seen: PatchAnatomy, channel: int, fold: Float32[NDArray[Any], "d h w"] | None
+) -> CleanChannel:
+    """A channel without painted lesions, and the signal of white matter around each voxel; `fold`: `fold_weight`."""
+    anatomy = patient.anatomy
     if anatomy.t1 is None or anatomy.flair is None:
         return paint_labels(seen.tissue, visit.contrast, channel), white_of_labels(seen.tissue, visit.contrast, channel)
     real = canvas(anatomy)
@@ -266,4 +269,7 @@ def _clean(patient: Patient, visit: Visit, anatomies: tuple[PatchAnatomy, PatchA
         image = own_image(seen, channel, patient.healed[visit.later])
     else:
         image = seen.frame.linear(real.healed[channel])
-    return repainted(image, unfolded, seen, channel), seen.frame.nearest(real.white[channel])
+    white = seen.frame.nearest(real.white[channel])
+    if fold is not None:
+        image = repainted(image, white, seen.frame.nearest(real.grey[channel]), fold)
+    return image, white

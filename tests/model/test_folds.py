@@ -6,8 +6,8 @@ from scipy import ndimage
 
 from model.anatomy import Tissue
 from model.deformation import Placement
-from model.folds import FROM_VENTRICLES_MM, Folds, draw_folds, folded, repainted
-from model.patch_anatomy import PatchAnatomy, seen_anatomy
+from model.folds import FROM_VENTRICLES_MM, Folds, draw_folds, fold_weight, folded, repainted
+from model.patch_anatomy import PatchAnatomy, canvas, seen_anatomy
 from model.synthesis import make_sample
 from model.training_pool import TrainingPool
 from tests.fixtures.round_heads import LEVELS, round_heads
@@ -87,8 +87,10 @@ def test_a_fold_of_a_scan_is_as_bright_as_its_grey_matter(pool: TrainingPool):
     after = folded(seen, DEEP, spare_own=False)
     assert seen.anatomy.flair is not None
     image = seen.frame.linear(seen.anatomy.flair)
-    assert repainted(image, seen, seen, 1) is image
-    painted = repainted(image, seen, after, 1)
+    assert fold_weight(seen, seen) is None
+    weight, real = fold_weight(seen, after), canvas(seen.anatomy)
+    assert weight is not None
+    painted = repainted(image, real.white[1], real.grey[1], weight)
     fold = after.tissue != seen.tissue
     inside = ndimage.binary_erosion(fold, iterations=2)
     assert inside.sum() > 20
