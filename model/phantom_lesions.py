@@ -102,12 +102,10 @@ def lay_out(plans: tuple[LesionPlan, ...], head: PhantomHead, rng: np.random.Gen
     Raises:
         ValueError: no tissue within 15 mm of a wished place holds the lesion.
     """
-    white = _room(head.white > 0.5, head)
-    infratentorial = _room((head.grey + head.white > 0.9) & head.brain, head)
-    spacing = spacing_of(head.affine)
-    box = bounding_box(head.nervous > 0.01)
-    to_ventricle = np.zeros(head.brain.shape, np.float32)
-    to_ventricle[box] = ndimage.distance_transform_edt(~head.ventricles[box], sampling=spacing)
+    dry = head.fluid < 0.2
+    white = _border_mm((head.white > 0.5) & dry, head)
+    infratentorial = _border_mm((head.grey + head.white > 0.9) & head.brain & dry, head)
+    to_ventricle = _border_mm(~head.ventricles, head)
     taken: list[tuple[NDArray[Any], float]] = []
     blobs = []
     for plan in plans:
@@ -208,11 +206,10 @@ def _sphere_directions(count: int) -> NDArray[np.float64]:
     return np.stack([ring * np.cos(turn), ring * np.sin(turn), z])
 
 
-def _room(tissue: NDArray[np.bool_], head: PhantomHead) -> NDArray[np.float64]:
-    """Distance (mm) of every head voxel from the border of the tissue."""
-    room = tissue & (head.fluid < 0.2)
-    depth = np.zeros(room.shape)
-    box = tuple(slice(max(0, one.start - 1), one.stop + 1) for one in bounding_box(room))
+def _border_mm(room: NDArray[np.bool_], head: PhantomHead) -> NDArray[np.float32]:
+    """Distance of every voxel of the room from its border, mm; 0 beyond the box of the nervous tissue."""
+    box = bounding_box(head.nervous > 0.01)  # wider than the tissue: it is smooth
+    depth = np.zeros(room.shape, np.float32)
     depth[box] = ndimage.distance_transform_edt(room[box], sampling=spacing_of(head.affine))
     return depth
 
