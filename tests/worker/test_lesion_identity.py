@@ -62,7 +62,8 @@ def test_a_folder_without_a_result_is_no_earlier_result(tmp_path: Path) -> None:
 
 
 LESION = 0.96
-"""Cortex has hundreds of spots that are nearly as bright; none of them is this sure."""
+"""Of a lesion's surest voxel. Hundreds of spots of cortex are nearly as bright: this leaves fewer rows of it."""
+
 DAYS = (date(2022, 4, 9), date(2023, 4, 9))
 BRIGHT = 2.0
 """Between cortex and lesion, in standard deviations of the brain.
